@@ -1,0 +1,316 @@
+//! From the text of one document to the places of the keys that a program wants.
+//!
+//! What `jsonb_out` prints is canonical: keys sorted by length, then by bytes, each once; `": "` and
+//! `", "` between; no other white space. So the wanted keys, sorted the same way, are merged against
+//! the stream: no hash table, no tree, and a key that nobody wants costs the skip of its value. A
+//! document in any other form (a `json` column, a file) is read by [`serde_json`], where the last of
+//! a key's occurrences wins, as in the server's own `json` to `jsonb` cast.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use memchr::memchr2;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::value::Value;
+
+/// The top-level keys that a program wants, each once, in the order of jsonb.
+#[derive(Debug, Default)]
+pub struct WantedKeys {
+    keys: Vec<Box<str>>,
+}
+
+/// Where in the document the value of each wanted key stands, by the key's slot.
+#[derive(Debug, Default)]
+pub struct Spans {
+    ranges: Vec<Option<Range<usize>>>,
+}
+
+/// The document is valid JSON but no object, or no JSON at all.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotAnObject;
+
+/// The text is not in the form that `jsonb_out` prints.
+#[derive(Debug)]
+struct NotCanonical;
+
+impl WantedKeys {
+    /// Sorts the keys and drops repetitions.
+    pub fn new<'k>(keys: impl IntoIterator<Item = &'k str>) -> Self {
+        let mut keys: Vec<Box<str>> = keys.into_iter().map(Box::from).collect();
+        keys.sort_by(|a, b| jsonb_order(a, b));
+        keys.dedup();
+        Self { keys }
+    }
+
+    /// The slot of a key among the wanted ones.
+    pub fn slot(&self, key: &str) -> Option<usize> {
+        self.keys.binary_search_by(|wanted| jsonb_order(wanted, key)).ok()
+    }
+
+    /// Finds the values of the wanted keys in a document. `spans` is overwritten.
+    pub fn scan(&self, document: &str, spans: &mut Spans) -> Result<(), NotAnObject> {
+        spans.reset(self.keys.len());
+        if self.scan_canonical(document, spans).is_ok() {
+            return Ok(());
+        }
+        spans.reset(self.keys.len());
+        self.scan_any(document, spans)
+    }
+
+    /// One pass over a document as `jsonb_out` prints it.
+    fn scan_canonical(&self, document: &str, spans: &mut Spans) -> Result<(), NotCanonical> {
+        let bytes = document.as_bytes();
+        if bytes == b"{}" {
+            return Ok(());
+        }
+        let mut at = expect(bytes, 0, b"{\"")?;
+        let mut wanted = self.keys.iter().enumerate().peekable();
+        let mut previous: &[u8] = b"";
+        loop {
+            let key_end = string_end(bytes, at)?;
+            let key = bytes.get(at..key_end).ok_or(NotCanonical)?;
+            // A key with an escape is rare and its order is that of the unescaped text.
+            if key.contains(&b'\\') || (at > 2 && jsonb_order_bytes(previous, key) != Ordering::Less) {
+                return Err(NotCanonical);
+            }
+            let value_start = expect(bytes, key_end, b"\": ")?;
+            let value_end = skip_value(bytes, value_start)?;
+            while let Some((slot, candidate)) = wanted.peek() {
+                match jsonb_order_bytes(candidate.as_bytes(), key) {
+                    Ordering::Less => {
+                        wanted.next();
+                    }
+                    Ordering::Equal => {
+                        spans.ranges[*slot] = Some(value_start..value_end);
+                        wanted.next();
+                        break;
+                    }
+                    Ordering::Greater => break,
+                }
+            }
+            previous = key;
+            match bytes.get(value_end) {
+                Some(b',') => at = expect(bytes, value_end, b", \"")?,
+                Some(b'}') if value_end + 1 == bytes.len() => return Ok(()),
+                _ => return Err(NotCanonical),
+            }
+        }
+    }
+
+    /// The same through `serde_json`, for a document in any form.
+    fn scan_any(&self, document: &str, spans: &mut Spans) -> Result<(), NotAnObject> {
+        let mut reader = serde_json::Deserializer::from_str(document);
+        // jsonb may nest deeper than serde_json's own limit of 128; RawValue does not recurse.
+        let entries = reader.deserialize_map(Entries).map_err(|_| NotAnObject)?;
+        reader.end().map_err(|_| NotAnObject)?;
+        for (key, raw) in entries {
+            if let Some(slot) = self.slot(&key) {
+                // `raw` borrows from `document`: its address gives its place.
+                let start = raw.get().as_ptr().addr() - document.as_ptr().addr();
+                spans.ranges[slot] = Some(start..start + raw.get().len());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Spans {
+    fn reset(&mut self, slots: usize) {
+        self.ranges.clear();
+        self.ranges.resize(slots, None);
+    }
+
+    /// The JSON text of the value in a slot; `None` where the document lacks the key.
+    pub fn raw<'d>(&self, document: &'d str, slot: usize) -> Option<&'d str> {
+        document.get(self.ranges.get(slot)?.clone()?)
+    }
+}
+
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Vec<(String, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+}
+
+/// How jsonb sorts the keys of an object: shorter first, then by bytes (`lengthCompareJsonbString`).
+fn jsonb_order(a: &str, b: &str) -> Ordering {
+    jsonb_order_bytes(a.as_bytes(), b.as_bytes())
+}
+
+fn jsonb_order_bytes(a: &[u8], b: &[u8]) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+fn expect(bytes: &[u8], at: usize, what: &[u8]) -> Result<usize, NotCanonical> {
+    let end = at + what.len();
+    if bytes.get(at..end) == Some(what) { Ok(end) } else { Err(NotCanonical) }
+}
+
+/// The place of the quote that ends the string whose content begins at `at`.
+fn string_end(bytes: &[u8], mut at: usize) -> Result<usize, NotCanonical> {
+    loop {
+        let rest = bytes.get(at..).ok_or(NotCanonical)?;
+        let found = at + memchr2(b'"', b'\\', rest).ok_or(NotCanonical)?;
+        if bytes[found] == b'"' {
+            return Ok(found);
+        }
+        at = found + 2;
+    }
+}
+
+/// The place behind the value that begins at `at`.
+fn skip_value(bytes: &[u8], at: usize) -> Result<usize, NotCanonical> {
+    match bytes.get(at).ok_or(NotCanonical)? {
+        b'"' => Ok(string_end(bytes, at + 1)? + 1),
+        b'{' | b'[' => skip_structure(bytes, at),
+        b't' => expect(bytes, at, b"true"),
+        b'f' => expect(bytes, at, b"false"),
+        b'n' => expect(bytes, at, b"null"),
+        b'-' | b'0'..=b'9' => {
+            let rest = &bytes[at + 1..];
+            let digits = rest.iter().position(|b| !b.is_ascii_digit() && *b != b'.').unwrap_or(rest.len());
+            Ok(at + 1 + digits)
+        }
+        _ => Err(NotCanonical),
+    }
+}
+
+/// Counts brackets instead of recursing: documents nest as deep as they like.
+fn skip_structure(bytes: &[u8], mut at: usize) -> Result<usize, NotCanonical> {
+    let mut depth = 0_usize;
+    loop {
+        match bytes.get(at).ok_or(NotCanonical)? {
+            b'"' => at = string_end(bytes, at + 1)?,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Ok(at + 1);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+/// Reads the value that a JSON text holds. `scratch` keeps a string that had escapes.
+///
+/// The text has been delimited by a scan; a number or literal that is malformed all the same becomes
+/// a number that no cast takes, never a panic.
+pub fn value_of<'a>(raw: &'a str, scratch: &'a mut String) -> Value<'a> {
+    match raw.as_bytes().first() {
+        Some(b'"') => {
+            let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+            if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+                return Value::String(inner);
+            }
+            match serde_json::from_str::<String>(raw) {
+                Ok(text) => {
+                    *scratch = text;
+                    Value::String(scratch)
+                }
+                Err(_) => Value::Number(raw),
+            }
+        }
+        Some(b'{') => Value::Object(raw),
+        Some(b'[') => Value::Array(raw),
+        Some(b't') if raw == "true" => Value::Bool(true),
+        Some(b'f') if raw == "false" => Value::Bool(false),
+        Some(b'n') if raw == "null" => Value::Null,
+        _ => Value::Number(raw),
+    }
+}
+
+/// Follows a path into nested objects; `None` where a step is missing or not an object.
+pub fn follow<'d>(mut raw: &'d str, path: &[WantedKeys], spans: &mut Spans) -> Option<&'d str> {
+    for step in path {
+        step.scan(raw, spans).ok()?;
+        raw = spans.raw(raw, 0)?;
+    }
+    Some(raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found<'d>(keys: &[&str], document: &'d str) -> Vec<Option<&'d str>> {
+        let wanted = WantedKeys::new(keys.iter().copied());
+        let mut spans = Spans::default();
+        wanted.scan(document, &mut spans).expect("an object");
+        keys.iter().map(|key| spans.raw(document, wanted.slot(key).expect("wanted"))).collect()
+    }
+
+    #[test]
+    fn wanted_keys_are_found_among_others_in_a_canonical_document() {
+        let document = r#"{"a": 1, "b": "x, \"y\": }", "id": {"a": [1, {"b": "]"}]}, "zip": null, "long": -1.50}"#;
+        assert_eq!(
+            found(&["long", "a", "zip", "id", "gone", "b"], document),
+            [Some("-1.50"), Some("1"), Some("null"), Some(r#"{"a": [1, {"b": "]"}]}"#), None, Some(r#""x, \"y\": }""#)]
+        );
+        assert_eq!(found(&["a"], "{}"), [None]);
+        assert_eq!(found(&[], r#"{"a": 1}"#), [] as [Option<&str>; 0]);
+    }
+
+    #[test]
+    fn documents_in_any_other_form_give_the_same_and_the_last_of_two_keys_wins() {
+        assert_eq!(found(&["a", "b"], "{\"b\":2 ,\n \"a\" : [ ] }"), [Some("[ ]"), Some("2")]);
+        assert_eq!(found(&["a"], r#"{"a": 1, "a": 2}"#), [Some("2")]);
+        assert_eq!(found(&["a\"b", "é"], r#"{"é": 1, "a\"b": 2}"#), [Some("2"), Some("1")]);
+        assert_eq!(found(&["a"], r#"{"\u0061": 7}"#), [Some("7")]);
+        assert_eq!(found(&["a"], r#"{"a": 1e5}"#), [Some("1e5")]);
+        assert_eq!(found(&[""], r#"{"": 1, "a": 2}"#), [Some("1")]);
+    }
+
+    #[test]
+    fn a_wanted_key_inside_a_nested_object_is_not_taken_for_the_top_level_one() {
+        assert_eq!(found(&["id"], r#"{"x": {"id": 1}}"#), [None]);
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        let wanted = WantedKeys::new(["a"]);
+        for document in ["1", "[]", "null", "\"{}\"", "", "{", "{\"a\"}", "{\"a\": 1} x", "{\"a\": tru}"] {
+            assert_eq!(wanted.scan(document, &mut Spans::default()), Err(NotAnObject), "{document}");
+        }
+    }
+
+    #[test]
+    fn nesting_far_beyond_any_stack_is_skipped() {
+        let deep = format!("{{\"a\": {}{}, \"b\": 1}}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(found(&["b"], &deep), [Some("1")]);
+    }
+
+    #[test]
+    fn values_are_read_with_their_escapes_resolved_and_their_digits_kept() {
+        let mut scratch = String::new();
+        assert_eq!(value_of(r#""a\n\ud83d\ude00""#, &mut scratch), Value::String("a\n😀"));
+        assert_eq!(value_of("1.10", &mut scratch), Value::Number("1.10"));
+        assert_eq!(value_of("false", &mut scratch), Value::Bool(false));
+        assert_eq!(value_of("[1]", &mut scratch), Value::Array("[1]"));
+    }
+
+    #[test]
+    fn a_path_is_followed_through_nested_objects() {
+        let path = [WantedKeys::new(["lat"])];
+        let mut spans = Spans::default();
+        assert_eq!(follow(r#"{"lat": 1.5}"#, &path, &mut spans), Some("1.5"));
+        assert_eq!(follow(r#"{"lng": 1.5}"#, &path, &mut spans), None);
+        assert_eq!(follow("\"\"", &path, &mut spans), None);
+    }
+}
