@@ -58,6 +58,16 @@ impl Error {
         self
     }
 
+    /// Adds to what was met.
+    #[must_use]
+    pub fn more_detail(mut self, more: impl fmt::Display) -> Self {
+        self.0.detail = Some(match self.0.detail.take() {
+            Some(detail) => format!("{detail}; {more}"),
+            None => more.to_string(),
+        });
+        self
+    }
+
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -3,6 +3,23 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// A column of a table as the server describes it.
+#[derive(Clone, Debug)]
+pub struct ColumnSchema {
+    /// Its name.
+    pub name: String,
+    /// The type as `format_type` writes it.
+    pub type_name: String,
+    /// The type, where xdoflow has an encoding for it.
+    pub column_type: Option<ColumnType>,
+    /// Whether it takes no NULL.
+    pub not_null: bool,
+    /// Whether the server fills it in: a default or an identity.
+    pub filled_by_server: bool,
+    /// Whether it cannot be written: a generated column, or an identity `ALWAYS`.
+    pub read_only: bool,
+}
+
 /// The type of a column: a scalar, or a one-dimensional array of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ColumnType {

@@ -54,31 +54,32 @@ impl RowBuffer {
 
     /// Appends a field whose payload is at hand.
     pub fn field(&mut self, payload: &[u8]) {
-        // Payloads come from fields of the server, or from casts of them: far below 2 GiB.
-        self.bytes.extend_from_slice(&(payload.len() as u32).to_be_bytes());
-        self.bytes.extend_from_slice(payload);
+        self.field_parts([payload]);
     }
 
-    /// Appends a field whose payload `write` appends to the buffer it is given; where that fails,
-    /// nothing is appended. `write` says whether the field is a value (`true`) or NULL.
-    pub fn field_with<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>) -> Result<(), E> {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(&(-1_i32).to_be_bytes());
-        match write(&mut self.bytes) {
-            Ok(true) => {
-                let payload_bytes = (self.bytes.len() - start - 4) as u32;
-                self.bytes[start..start + 4].copy_from_slice(&payload_bytes.to_be_bytes());
-                Ok(())
-            }
-            Ok(false) => {
-                self.bytes.truncate(start + 4);
-                Ok(())
-            }
-            Err(error) => {
-                self.bytes.truncate(start);
-                Err(error)
-            }
+    /// Appends a field whose payload is at hand in parts.
+    pub fn field_parts<const N: usize>(&mut self, parts: [&[u8]; N]) {
+        let payload_bytes: usize = parts.iter().map(|part| part.len()).sum();
+        // Payloads come from fields of the server, or from casts of them: far below 2 GiB.
+        self.bytes.extend_from_slice(&(payload_bytes as u32).to_be_bytes());
+        for part in parts {
+            self.bytes.extend_from_slice(part);
         }
+    }
+
+    /// Appends a field whose payload `write` appends to the buffer it is given. `write` says whether
+    /// there is a value; where there is none, or it fails, nothing is appended, not even a NULL.
+    pub fn field_or_nothing<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>) -> Result<bool, E> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 4]);
+        let written = write(&mut self.bytes);
+        if let Ok(true) = written {
+            let payload_bytes = (self.bytes.len() - start - 4) as u32;
+            self.bytes[start..start + 4].copy_from_slice(&payload_bytes.to_be_bytes());
+        } else {
+            self.bytes.truncate(start);
+        }
+        written
     }
 
     /// Whole rows in the buffer.
@@ -117,17 +118,18 @@ mod tests {
         rows.field(b"gone");
         rows.abandon_row();
         rows.begin_row(2);
-        rows.field_with::<()>(|out| {
+        let value = rows.field_or_nothing::<()>(|out| {
             out.push(9);
             Ok(true)
-        })
-        .expect("a value");
-        rows.field_with(|out| {
+        });
+        assert_eq!(value, Ok(true));
+        let refused = rows.field_or_nothing(|out| {
             out.push(9);
-            Err(())
-        })
-        .expect_err("a refusal");
-        rows.field_with::<()>(|_| Ok(false)).expect("a null");
+            Err("refused")
+        });
+        assert_eq!(refused, Err("refused"));
+        assert_eq!(rows.field_or_nothing::<()>(|_| Ok(false)), Ok(false));
+        rows.null();
         rows.end_row();
         assert_eq!(rows.rows(), 2);
         assert_eq!(

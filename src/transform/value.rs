@@ -93,6 +93,52 @@ pub enum Coercion {
     TextRule,
 }
 
+impl Coercion {
+    /// The stable code that `--json` and the ledger bear.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BlankToNull => "blank_to_null",
+            Self::NamedNull => "named_null",
+            Self::StringToNumber => "string_to_number",
+            Self::StringToBoolean => "string_to_boolean",
+            Self::NumberToBoolean => "number_to_boolean",
+            Self::ObjectToBoolean => "object_to_boolean",
+            Self::ScalarToText => "scalar_to_text",
+            Self::StructureToText => "structure_to_text",
+            Self::EpochToTime => "epoch_to_time",
+            Self::TimeToEpoch => "time_to_epoch",
+            Self::TimeToDate => "time_to_date",
+            Self::Rounded => "rounded",
+            Self::Wrapped => "wrapped",
+            Self::JsonFromString => "json_from_string",
+            Self::UnitRemoved => "unit_removed",
+            Self::TextRule => "text_rule",
+        }
+    }
+
+    /// The rule in words.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::BlankToNull => "\"\" → NULL",
+            Self::NamedNull => "a value that means none → NULL",
+            Self::StringToNumber => "string → number",
+            Self::StringToBoolean => "string → boolean",
+            Self::NumberToBoolean => "number → boolean",
+            Self::ObjectToBoolean => "object → boolean",
+            Self::ScalarToText => "number or boolean → text",
+            Self::StructureToText => "object or array → text",
+            Self::EpochToTime => "epoch → date or time",
+            Self::TimeToEpoch => "date or time → epoch",
+            Self::TimeToDate => "date-time → date",
+            Self::Rounded => "rounded to the scale",
+            Self::Wrapped => "one value → array",
+            Self::JsonFromString => "string → JSON",
+            Self::UnitRemoved => "money or percent → number",
+            Self::TextRule => "changed by a text rule",
+        }
+    }
+}
+
 /// Why a cell or a row could not be loaded. A value, not an error: see `Fate` for those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {

@@ -1,0 +1,132 @@
+//! Progress for programs: one JSON object a line.
+//!
+//! Every second for each entity that is under way, and at once when an entity enters a phase. Phases are
+//! looked for a hundred times a second, so a line comes within 10 ms of its phase; an entity that went
+//! through several meanwhile gets a line for each, in order, with the counters of now.
+
+use std::io::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::pace::{Entered, Tracker};
+use super::Display;
+use crate::progress::{EntitySnapshot, Phase, Snapshot};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// JSON lines on a writer.
+pub(super) struct Json<W> {
+    out: W,
+    next: Duration,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    event: &'static str,
+    elapsed_ms: u64,
+    entity: &'a str,
+    phase: &'static str,
+    rows: u64,
+    total: u64,
+    bytes: u64,
+    load_rows: u64,
+    publish_rows: u64,
+    rejects: u64,
+}
+
+impl<W: Write> Json<W> {
+    pub fn new(out: W) -> Self {
+        Self { out, next: EVERY }
+    }
+
+    fn line(&mut self, elapsed: Duration, seen: &EntitySnapshot, phase: Phase) {
+        let line = Line {
+            event: "progress",
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            entity: &seen.entity,
+            phase: phase.name(),
+            rows: seen.read.rows,
+            total: seen.read.total,
+            bytes: seen.read.bytes,
+            load_rows: seen.load.rows,
+            publish_rows: seen.publish.rows,
+            rejects: seen.rejects,
+        };
+        // One write a line, so that lines of other writers never come into its middle.
+        if let Ok(mut text) = serde_json::to_string(&line) {
+            text.push('\n');
+            let _ = self.out.write_all(text.as_bytes());
+        }
+    }
+}
+
+impl<W: Write + Send> Display for Json<W> {
+    fn interval(&self) -> Duration {
+        Duration::from_millis(10)
+    }
+
+    fn show(&mut self, now: &Snapshot, _tracker: &Tracker, entered: &[Entered]) {
+        for entered in entered {
+            if let Some(seen) = now.entities.get(entered.entity) {
+                self.line(now.elapsed, seen, entered.phase);
+            }
+        }
+        if now.elapsed >= self.next {
+            self.next = now.elapsed + EVERY;
+            let under_way = |seen: &EntitySnapshot| matches!(seen.phase, Phase::Copying | Phase::Publishing);
+            for (index, seen) in now.entities.iter().enumerate().filter(|(_, seen)| under_way(seen)) {
+                if !entered.iter().any(|entered| entered.entity == index) {
+                    self.line(now.elapsed, seen, seen.phase);
+                }
+            }
+        }
+        let _ = self.out.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::progress::layout::samples::{at, participants, users};
+
+    #[test]
+    fn a_line_a_second_and_one_for_each_phase_in_order() {
+        let mut json = Json::new(Vec::new());
+        let mut tracker = Tracker::default();
+        let mut show = |now: &Snapshot| {
+            let entered = tracker.observe(now);
+            json.show(now, &tracker, &entered);
+            String::from_utf8(std::mem::take(&mut json.out)).unwrap()
+        };
+        assert_eq!(show(&at(5, [users(Phase::Waiting), participants(Phase::Waiting)])), "");
+        assert_eq!(
+            show(&at(900, [users(Phase::Done), participants(Phase::Copying)])),
+            concat!(
+                r#"{"event":"progress","elapsed_ms":900,"entity":"users","phase":"copying","rows":335,"#,
+                r#""total":335,"bytes":402000,"load_rows":1675,"publish_rows":1675,"rejects":0}"#,
+                "\n",
+                r#"{"event":"progress","elapsed_ms":900,"entity":"users","phase":"publishing","rows":335,"#,
+                r#""total":335,"bytes":402000,"load_rows":1675,"publish_rows":1675,"rejects":0}"#,
+                "\n",
+                r#"{"event":"progress","elapsed_ms":900,"entity":"users","phase":"done","rows":335,"#,
+                r#""total":335,"bytes":402000,"load_rows":1675,"publish_rows":1675,"rejects":0}"#,
+                "\n",
+                r#"{"event":"progress","elapsed_ms":900,"entity":"participants","phase":"copying","#,
+                r#""rows":301213,"total":702072,"bytes":237958270,"load_rows":280828,"#,
+                r#""publish_rows":0,"rejects":1234}"#,
+                "\n",
+            )
+        );
+        assert_eq!(show(&at(910, [users(Phase::Done), participants(Phase::Copying)])), "");
+        assert_eq!(
+            show(&at(1900, [users(Phase::Done), participants(Phase::Copying)])),
+            concat!(
+                r#"{"event":"progress","elapsed_ms":1900,"entity":"participants","phase":"copying","#,
+                r#""rows":301213,"total":702072,"bytes":237958270,"load_rows":280828,"#,
+                r#""publish_rows":0,"rejects":1234}"#,
+                "\n",
+            )
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! From the size of a table to the partitions that are read one by one: pure arithmetic.
+//!
+//! A partition is a range of blocks, the unit of work of a reader. There are several for each reader,
+//! so that none of them waits long for the last one, and the last is open-ended: blocks that were
+//! added after the size was asked hold nothing that the snapshot sees, but being wrong about that
+//! would lose rows.
+
+/// Blocks `from..to` of a table; the whole table where `range` is `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// First block, and the block behind the last; open-ended where the second is `None`.
+    pub range: Option<(u64, Option<u64>)>,
+    /// About how many bytes it holds, TOAST counted in.
+    pub bytes: u64,
+}
+
+/// How many bytes of a table, TOAST counted in, a partition should hold. A partition costs one COPY on
+/// each connection, under a millisecond; 16 MiB take a backend about 0.2 s to print.
+const PARTITION_BYTES: u64 = 16 << 20;
+
+/// The fewest partitions for each reader of a table that has enough blocks.
+const PARTITIONS_PER_READER: u64 = 4;
+
+/// The partitions of a table of `blocks` blocks and `bytes` bytes for a number of readers, largest
+/// first.
+pub fn plan(blocks: u64, bytes: u64, readers: usize) -> Vec<Partition> {
+    let by_size = bytes.div_ceil(PARTITION_BYTES);
+    let by_readers = PARTITIONS_PER_READER * readers as u64;
+    // A block is the smallest range, and a table of a few blocks is not worth several COPYs.
+    let count = by_size.max(by_readers).min(blocks / 8).max(1);
+    let mut partitions: Vec<Partition> = (0..count)
+        .map(|index| {
+            let (from, to) = (blocks * index / count, blocks * (index + 1) / count);
+            let bytes = bytes.checked_mul(to - from).map_or(bytes, |product| product / blocks.max(1));
+            Partition { range: Some((from, (index + 1 < count).then_some(to))), bytes }
+        })
+        .collect();
+    partitions.sort_by_key(|partition| std::cmp::Reverse(partition.bytes));
+    partitions
+}
+
+/// A source without ranges of ctid: a view, a foreign or a partitioned table.
+pub fn whole() -> Vec<Partition> {
+    vec![Partition { range: None, bytes: 0 }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ranges in the order of the table.
+    fn ranges(blocks: u64, bytes: u64, readers: usize) -> Vec<(u64, Option<u64>)> {
+        let mut ranges: Vec<_> = plan(blocks, bytes, readers).iter().filter_map(|p| p.range).collect();
+        ranges.sort();
+        ranges
+    }
+
+    #[test]
+    fn partitions_cover_every_block_once_and_the_last_is_open() {
+        for (blocks, bytes, readers) in [(0, 0, 2), (1, 8192, 2), (17, 139_264, 1), (80_000, 655 << 20, 2), (9, 4 << 30, 64)] {
+            let ranges = ranges(blocks, bytes, readers);
+            assert_eq!(ranges.first().map(|range| range.0), Some(0));
+            for pair in ranges.windows(2) {
+                assert_eq!(pair[0].1, Some(pair[1].0), "{blocks} blocks");
+            }
+            assert_eq!(ranges.last().map(|range| range.1), Some(None));
+        }
+    }
+
+    #[test]
+    fn a_large_table_is_cut_by_bytes_and_a_small_one_stays_whole() {
+        assert_eq!(plan(80_000, 640 << 20, 2).len(), 40);
+        assert_eq!(plan(4_000, 30 << 20, 2).len(), 8);
+        assert_eq!(plan(8, 65_536, 2).len(), 1);
+    }
+}

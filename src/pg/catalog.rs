@@ -1,0 +1,121 @@
+//! What the two databases say of their tables.
+
+use super::session::Session;
+use crate::error::Result;
+use crate::name::TableName;
+use crate::schema::ColumnSchema;
+
+/// A table, view or foreign table as the server describes it.
+#[derive(Clone, Debug)]
+pub struct TableInfo {
+    /// Its name with the schema that the search path found.
+    pub name: TableName,
+    /// Its object identifier.
+    pub oid: u32,
+    /// Whether it is an ordinary table or a materialized view, which has ranges of ctid.
+    pub has_ctid: bool,
+    /// Blocks of its main fork.
+    pub blocks: u64,
+    /// Bytes of the table with its TOAST table.
+    pub bytes: u64,
+    /// In the order of the table.
+    pub columns: Vec<ColumnSchema>,
+    /// The primary key's columns, in its order; empty where there is none.
+    pub primary_key: Vec<String>,
+    /// The column sets of its valid, unconditional unique indexes, the primary key among them.
+    pub unique_keys: Vec<Vec<String>>,
+    /// The leading columns of its valid, unconditional indexes, unique or not.
+    pub indexed_prefixes: Vec<Vec<String>>,
+}
+
+impl TableInfo {
+    /// Asks the server for a table; `None` where the search path finds none.
+    pub async fn read(session: &Session, name: &TableName) -> Result<Option<Self>> {
+        let rows = session.query(TABLE, &[&name.quoted()]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let oid: u32 = row.get("oid");
+        let columns = session.query(COLUMNS, &[&oid]).await?;
+        let indexes = session.query(INDEXES, &[&oid]).await?;
+        let mut info = Self {
+            name: TableName::new(row.get::<_, String>("nspname"), row.get::<_, String>("relname")),
+            oid,
+            has_ctid: row.get("has_ctid"),
+            blocks: u64::try_from(row.get::<_, i64>("blocks")).unwrap_or(0),
+            bytes: u64::try_from(row.get::<_, i64>("bytes")).unwrap_or(0),
+            columns: columns
+                .iter()
+                .map(|row| {
+                    let type_name: String = row.get("type_name");
+                    ColumnSchema {
+                        name: row.get("attname"),
+                        column_type: type_name.parse().ok(),
+                        type_name,
+                        not_null: row.get("not_null"),
+                        filled_by_server: row.get("filled_by_server"),
+                        read_only: row.get("read_only"),
+                    }
+                })
+                .collect(),
+            primary_key: Vec::new(),
+            unique_keys: Vec::new(),
+            indexed_prefixes: Vec::new(),
+        };
+        for row in &indexes {
+            let columns: Vec<String> = row.get("columns");
+            if row.get("is_primary") {
+                info.primary_key.clone_from(&columns);
+            }
+            if row.get("is_unique") {
+                info.unique_keys.push(columns.clone());
+            }
+            info.indexed_prefixes.push(columns);
+        }
+        Ok(Some(info))
+    }
+
+    /// The column of a name.
+    pub fn column(&self, name: &str) -> Option<&ColumnSchema> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Whether a unique index promises that these columns, in any order, are unique. Columns that take
+    /// NULL may still repeat it; a merge key bears no NULL.
+    pub fn is_unique(&self, key: &[String]) -> bool {
+        self.unique_keys.iter().any(|unique| unique.iter().all(|column| key.contains(column)))
+    }
+
+    /// Whether an index begins with these columns, in any order.
+    pub fn is_indexed(&self, key: &[String]) -> bool {
+        self.indexed_prefixes
+            .iter()
+            .any(|index| index.len() >= key.len() && index[..key.len()].iter().all(|column| key.contains(column)))
+    }
+}
+
+/// `to_regclass` takes the name as SQL writes it, and gives NULL instead of an error.
+const TABLE: &str = "
+    SELECT c.oid, n.nspname::text, c.relname::text, c.relkind IN ('r', 'm') AS has_ctid,
+           CASE WHEN c.relkind IN ('r', 'm')
+                THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END AS blocks,
+           coalesce(pg_table_size(c.oid), 0) AS bytes
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p', 'm', 'v', 'f')";
+
+const COLUMNS: &str = "
+    SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) AS type_name, a.attnotnull AS not_null,
+           a.atthasdef OR a.attidentity <> '' AS filled_by_server,
+           a.attgenerated <> '' OR a.attidentity = 'a' AS read_only
+    FROM pg_attribute a
+    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attnum";
+
+/// Indexes on expressions or on a part of the rows promise nothing about the key.
+const INDEXES: &str = "
+    SELECT i.indisprimary AS is_primary, i.indisunique AS is_unique,
+           array_agg(a.attname::text ORDER BY k.position) AS columns
+    FROM pg_index i
+    CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    WHERE i.indrelid = $1 AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND k.position <= i.indnkeyatts
+    GROUP BY i.indexrelid, i.indisprimary, i.indisunique";

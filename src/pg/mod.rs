@@ -1,0 +1,16 @@
+//! The only user of `tokio_postgres`: connections, the catalogue, snapshots, COPY streams, and what a
+//! server's error means.
+
+pub mod catalog;
+pub mod connect;
+pub mod copy;
+pub mod password;
+pub mod session;
+pub mod settings;
+pub mod sql;
+pub mod tls;
+
+pub use catalog::TableInfo;
+pub use copy::{BatchStream, Loader};
+pub use session::{Database, Session, Side};
+pub use settings::Settings;

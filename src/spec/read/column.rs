@@ -1,0 +1,255 @@
+//! One column: its type alone, or a table of options.
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use crate::name::split_parts;
+use crate::schema::{ColumnType, Scalar};
+use crate::spec::KNOWN_FUNCTIONS;
+use crate::spec::model::{Case, CastSpec, ColumnSpec, KeyPath, OnReject, Origin, TextRules};
+use crate::spec::problem::{did_you_mean, meant};
+
+use super::access::{Fields, Reader, Span, Value};
+use super::cast::{read_options, read_type};
+use super::json::json_text;
+
+const OPTIONS: &[&str] = &[
+    "from", "type", "default", "const", "trim", "null_values", "case", "map", "lookup", "function", "allowed",
+    "parse", "blank", "none", "time", "unit", "format", "object", "scalar", "on_reject",
+];
+
+/// What may stand beside `const`: nothing is read, so no rule of reading applies.
+const BESIDE_CONST: &[&str] = &["const", "type", "time"];
+
+const PATH_HINT: &str = "write a key, a path such as location.lat, or \"odd.key\" with the double quotes";
+
+/// Reads one column; `on_reject` is the target's.
+pub(super) fn read_column(
+    reader: &mut Reader<'_>,
+    key: &Spanned<DeString<'_>>,
+    value: &Value<'_>,
+    on_reject: OnReject,
+) -> Option<ColumnSpec> {
+    let name = key.get_ref();
+    if name.is_empty() || name.contains('\0') {
+        reader.report(key.span(), format!("{name:?} is not a column name"), None);
+    }
+    let mut column = ColumnSpec {
+        name: name.clone().into_owned(),
+        position: reader.position(key.span().start),
+        origin: Origin::Keys(vec![KeyPath(vec![name.clone().into_owned()])]),
+        rules: TextRules::default(),
+        cast: CastSpec::plain(ColumnType::scalar(Scalar::BigInt)),
+        default: None,
+        on_reject,
+    };
+    match value.get_ref() {
+        DeValue::String(text) if text.starts_with('$') => {
+            column.origin = read_from(reader, value)?;
+        }
+        DeValue::String(_) => {
+            let text = reader.string(value)?;
+            column.cast = read_type(reader, text, value.span())?;
+        }
+        DeValue::Table(table) => return read_table(reader, table, key.span(), column),
+        _ => return reader.mismatch("a type or a table of options", value),
+    }
+    Some(column)
+}
+
+/// Reads the table of options into a column that has the defaults.
+fn read_table(
+    reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
+    place: Span,
+    mut column: ColumnSpec,
+) -> Option<ColumnSpec> {
+    let fields = Fields::open(reader, table, "option", OPTIONS);
+    let cast = read_cast(reader, &fields, place, &column.name);
+    if let Some(value) = fields.get("const") {
+        for (key, _) in table.iter() {
+            let option = key.get_ref().as_ref();
+            if OPTIONS.contains(&option) && !BESIDE_CONST.contains(&option) {
+                let hint = format!("leave out {option} or const");
+                reader.report(key.span(), format!("{option} means nothing beside const"), hint);
+            }
+        }
+        column.origin = Origin::Const(read_json(reader, "const", value, cast.as_ref())?);
+        column.cast = cast?;
+        return Some(column);
+    }
+    if let Some(origin) = fields.get("from").and_then(|value| read_from(reader, value)) {
+        column.origin = origin;
+    }
+    column.rules = read_rules(reader, &fields);
+    if let Some(value) = fields.get("default") {
+        column.default = read_json(reader, "default", value, cast.as_ref());
+    }
+    if let Some(on_reject) = fields.get("on_reject").and_then(|value| read_on_reject(reader, value)) {
+        column.on_reject = on_reject;
+    }
+    column.cast = cast?;
+    Some(column)
+}
+
+/// The type with its options; taken from a constant or `$id` where none is written.
+fn read_cast(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, place: Span, name: &str) -> Option<CastSpec> {
+    let cast = match (fields.get("type"), fields.get("const"), fields.get("from")) {
+        (Some(value), _, _) => {
+            reader.string(value).and_then(|text| read_type(reader, text, value.span()))
+        }
+        (None, Some(value), _) => type_of(value.get_ref()).map(CastSpec::plain),
+        (None, None, Some(value)) if value.get_ref().as_str().is_some_and(|text| text.starts_with('$')) => {
+            Some(CastSpec::plain(ColumnType::scalar(Scalar::BigInt)))
+        }
+        _ => None,
+    };
+    if cast.is_none() && !fields.has("type") {
+        reader.missing(place, format!("column {name:?} has no type"), "add type = \"…\"".to_owned());
+    }
+    // Beside a constant the options are refused as such.
+    if fields.get("const").is_some() && fields.get("time").is_none() {
+        return cast;
+    }
+    read_options(reader, fields, cast)
+}
+
+/// The type of a constant, where its form says it.
+fn type_of(value: &DeValue<'_>) -> Option<ColumnType> {
+    let scalar = match value {
+        DeValue::String(_) => Scalar::Text,
+        DeValue::Boolean(_) => Scalar::Boolean,
+        DeValue::Integer(integer) if i64::from_str_radix(integer.as_str(), integer.radix()).is_ok() => Scalar::BigInt,
+        DeValue::Integer(_) | DeValue::Float(_) => Scalar::Numeric(None),
+        DeValue::Table(_) => Scalar::Jsonb,
+        DeValue::Datetime(datetime) => match (datetime.date, datetime.time, datetime.offset) {
+            (Some(_), None, _) => Scalar::Date,
+            (Some(_), Some(_), None) => Scalar::Timestamp,
+            (Some(_), Some(_), Some(_)) => Scalar::TimestampTz,
+            (None, _, _) => return None,
+        },
+        DeValue::Array(_) => return None,
+    };
+    Some(ColumnType::scalar(scalar))
+}
+
+/// A default or constant as JSON text, of a kind that the type can take.
+fn read_json(
+    reader: &mut Reader<'_>,
+    option: &str,
+    value: &Value<'_>,
+    cast: Option<&CastSpec>,
+) -> Option<String> {
+    if let Some(cast) = cast
+        && !takes(cast, value.get_ref())
+    {
+        return reader.mismatch(&format!("a {option} of the type {}", cast.column_type), value);
+    }
+    json_text(reader, value)
+}
+
+/// Whether a type can take a value of this kind at all; the cast itself decides about the content.
+fn takes(cast: &CastSpec, value: &DeValue<'_>) -> bool {
+    use DeValue::{Array, Boolean, Datetime, Float, Integer, String};
+    if cast.column_type.array && !cast.wrap_scalar {
+        return matches!(value, Array(_));
+    }
+    match cast.column_type.scalar {
+        _ if cast.epoch_ms => matches!(value, String(_) | Integer(_) | Datetime(_)),
+        Scalar::Text | Scalar::Varchar(_) | Scalar::Json | Scalar::Jsonb => true,
+        _ if cast.column_type.array && matches!(value, Array(_)) => true,
+        Scalar::SmallInt | Scalar::Integer | Scalar::BigInt | Scalar::Numeric(_) | Scalar::Real | Scalar::Double => {
+            matches!(value, String(_) | Integer(_) | Float(_))
+        }
+        Scalar::Boolean => matches!(value, String(_) | Integer(_) | Boolean(_)),
+        Scalar::Date | Scalar::Timestamp | Scalar::TimestampTz => {
+            matches!(value, String(_) | Integer(_) | Datetime(_))
+        }
+        Scalar::Uuid => matches!(value, String(_)),
+    }
+}
+
+/// `from`: `$id`, a key or path, or a list of those.
+fn read_from(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Origin> {
+    let paths = reader.strings(value)?;
+    if let [("$id", _)] = paths.as_slice() {
+        return Some(Origin::Id);
+    }
+    let mut keys = Vec::with_capacity(paths.len());
+    for (text, span) in paths {
+        if text == "$id" {
+            reader.report(span, "\"$id\" stands in a list", "it is never absent: write it alone".to_owned());
+        } else {
+            keys.extend(read_path(reader, text, span));
+        }
+    }
+    Some(Origin::Keys(keys))
+}
+
+/// A key or a path.
+pub(super) fn read_path(reader: &mut Reader<'_>, text: &str, span: Span) -> Option<KeyPath> {
+    if text.starts_with('$') {
+        reader.report(span, format!("unknown name {text:?}"), meant("$id"));
+        return None;
+    }
+    let segments = split_parts(text).filter(|segments| segments.iter().all(|segment| !segment.is_empty()));
+    if segments.is_none() {
+        reader.report(span, format!("{text:?} is not a key or a path"), PATH_HINT.to_owned());
+    }
+    segments.map(KeyPath)
+}
+
+/// The rules for the text of a value, which every type has.
+fn read_rules(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> TextRules {
+    let mut rules = TextRules::default();
+    if let Some(value) = fields.get("trim") {
+        rules.trim = reader.boolean(value).unwrap_or_default();
+    }
+    if let Some(value) = fields.get("null_values") {
+        rules.null_values = reader.texts(value).unwrap_or_default();
+    }
+    if let Some(value) = fields.get("case") {
+        rules.case =
+            reader.word("case", value, &[("lower", Case::Lower), ("upper", Case::Upper), ("title", Case::Title)]);
+    }
+    if let Some(value) = fields.get("map") {
+        read_map(reader, value, &mut rules);
+    }
+    if let Some(value) = fields.get("lookup") {
+        match reader.string(value) {
+            Some("") => reader.report(value.span(), "\"lookup\" names no file", None),
+            Some(path) => rules.lookup = Some(reader.folder().join(path)),
+            None => {}
+        }
+    }
+    if let Some(value) = fields.get("function")
+        && let Some(name) = reader.string(value)
+    {
+        if !KNOWN_FUNCTIONS.contains(&name) {
+            reader.report(value.span(), format!("unknown function {name:?}"), did_you_mean(name, KNOWN_FUNCTIONS));
+        }
+        rules.function = Some(name.to_owned());
+    }
+    if let Some(value) = fields.get("allowed") {
+        rules.allowed = reader.texts(value);
+    }
+    rules
+}
+
+fn read_map(reader: &mut Reader<'_>, value: &Value<'_>, rules: &mut TextRules) {
+    let Some(table) = reader.table(value) else { return };
+    if table.is_empty() {
+        reader.report(value.span(), "the map is empty", None);
+    }
+    for (from, to) in table.iter() {
+        if let Some(to) = reader.string(to) {
+            rules.map.insert(from.get_ref().clone().into_owned(), to.to_owned());
+        }
+    }
+}
+
+/// `on_reject` of a column or a target.
+pub(super) fn read_on_reject(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<OnReject> {
+    let words = [("cell", OnReject::Cell), ("row", OnReject::Row), ("abort", OnReject::Abort)];
+    reader.word("on_reject", value, &words)
+}

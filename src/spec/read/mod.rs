@@ -1,0 +1,166 @@
+//! From the text of a pipeline file to a [`PipelineSpec`], or to everything that is wrong with it.
+//!
+//! ```text
+//! text ─toml─► tree with places ─► pipeline (here) ─► target ─► column ─► cast ─► pattern
+//!                                                         └ json: default, const
+//! ```
+//!
+//! No reader stops at a mistake: it reports it to the [`Reader`] and gives `None`, and whoever asked
+//! goes on with the next entry. A pipeline comes out only if nothing was reported. Deriving the tree
+//! with serde would be shorter, but it stops at the first mistake and knows no place for most others.
+
+mod access;
+mod cast;
+mod column;
+mod json;
+mod pattern;
+mod target;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::name::TableName;
+
+use access::{Fields, Reader, Value};
+use target::{read_table_name, read_target};
+
+use super::model::{PipelineSpec, Position, SourceSpec, TargetSpec};
+use super::problem::{Problem, Problems, meant};
+
+/// What could be read of one file.
+pub(super) struct FileRead {
+    /// The file as the user knows it.
+    pub(super) file: String,
+    /// The entity and its place, even where the rest is wrong.
+    pub(super) entity: Option<(String, Position)>,
+    /// The pipeline, or what is wrong with it.
+    pub(super) pipeline: Result<PipelineSpec, Vec<Problem>>,
+}
+
+impl PipelineSpec {
+    /// Reads a pipeline from `text`; `file` is its name in messages, and a `lookup` is found from the
+    /// folder in it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        read_file(file, text).pipeline.map_err(Problems::found)
+    }
+}
+
+/// Reads one file.
+pub(super) fn read_file(file: &str, text: &str) -> FileRead {
+    // A byte order mark is no character of the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut reader = Reader::new(file, text);
+    for error in &errors {
+        reader.syntax(error);
+    }
+    let (entity, pipeline) = read_pipeline(&mut reader, root.get_ref());
+    let problems = reader.into_problems();
+    let pipeline = match pipeline {
+        Some(pipeline) if problems.is_empty() => Ok(pipeline),
+        _ => Err(problems),
+    };
+    FileRead { file: file.to_owned(), entity, pipeline }
+}
+
+fn read_pipeline(
+    reader: &mut Reader<'_>,
+    root: &DeTable<'_>,
+) -> (Option<(String, Position)>, Option<PipelineSpec>) {
+    let fields = Fields::open(reader, root, "key", &["entity", "source", "target"]);
+    for (field, hint) in [
+        ("entity", "add entity = \"…\": the name on the command line"),
+        ("source", "add source = \"…\": the table that is read"),
+        ("target", "add [target.NAME] with table, key and columns"),
+    ] {
+        if !fields.has(field) {
+            reader.missing(0..0, format!("the pipeline has no {field:?}"), hint.to_owned());
+        }
+    }
+    let entity = fields.get("entity").and_then(|value| {
+        let position = reader.position(value.span().start);
+        Some((read_entity(reader, value)?, position))
+    });
+    let source = fields.get("source").and_then(|value| read_source(reader, value));
+    let targets = fields.entry("target").and_then(|(span, value)| {
+        let listed = reader.table(value)?;
+        if listed.is_empty() {
+            reader.missing(span, "there is no target", "write [target.NAME] with table, key and columns".to_owned());
+        }
+        Some(read_targets(reader, listed))
+    });
+    let file = reader.file().to_owned();
+    let pipeline = entity.clone().zip(source).zip(targets).map(|(((entity, _), source), targets)| {
+        PipelineSpec { entity, file, source, targets }
+    });
+    (entity, pipeline)
+}
+
+/// The entity's name is a word of the command line and a key in reports.
+fn read_entity(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<String> {
+    let text = reader.string(value)?;
+    if is_entity(text) {
+        return Some(text.to_owned());
+    }
+    let lower = text.trim().to_lowercase().replace([' ', '-', '.'], "_");
+    let hint = if is_entity(&lower) { meant(&lower) } else { "write it like daily_visits".to_owned() };
+    let message = format!("the entity {text:?} is not made of lower-case letters, digits and underscores");
+    reader.report(value.span(), message, hint);
+    None
+}
+
+fn is_entity(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// The source: a table's name, or a table with its two columns.
+fn read_source(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<SourceSpec> {
+    let entries = match value.get_ref() {
+        DeValue::String(_) => {
+            let table = read_table_name(reader, value)?;
+            return Some(SourceSpec { table, id: "id".to_owned(), document: "xdo".to_owned() });
+        }
+        DeValue::Table(entries) => entries,
+        _ => return reader.mismatch("a table's name or { table, id, document }", value),
+    };
+    let fields = Fields::open(reader, entries, "key", &["table", "id", "document"]);
+    if !fields.has("table") {
+        reader.missing(value.span(), "the source has no \"table\"", "add table = \"…\"".to_owned());
+    }
+    let table = fields.get("table").and_then(|value| read_table_name(reader, value));
+    let mut column = |field: &str, usual: &str| match fields.get(field) {
+        None => Some(usual.to_owned()),
+        Some(value) => {
+            let name = reader.string(value)?;
+            if name.is_empty() {
+                reader.report(value.span(), "\"\" is not a column name", None);
+            }
+            Some(name.to_owned())
+        }
+    };
+    let (id, document) = (column("id", "id"), column("document", "xdo"));
+    Some(SourceSpec { table: table?, id: id?, document: document? })
+}
+
+/// The targets, no two of them in one table.
+fn read_targets(reader: &mut Reader<'_>, listed: &DeTable<'_>) -> Vec<TargetSpec> {
+    let mut targets = Vec::with_capacity(listed.len());
+    let mut tables: Vec<(TableName, &str)> = Vec::new();
+    for (key, value) in listed.iter() {
+        targets.extend(read_target(reader, key, value));
+        // Read once more, since a target with another mistake in it has a table all the same.
+        let Some(written) = value.get_ref().get("table") else { continue };
+        let Some(table) = written.get_ref().as_str().and_then(|name| name.parse().ok()) else { continue };
+        match tables.iter().find(|(known, _)| *known == table) {
+            Some((_, first)) => {
+                let message = format!("the target {:?} has the table of {first:?}: {table}", key.get_ref());
+                reader.report(written.span(), message, "give each target a table of its own".to_owned());
+            }
+            None => tables.push((table, key.get_ref())),
+        }
+    }
+    targets
+}

@@ -1,0 +1,219 @@
+//! The ledger: the durable record of runs, in the schema `xdoflow` of the target database.
+//!
+//! What a run did to an entity is recorded in the transaction that publishes it, so that the record
+//! and the data are never apart. The session of a ledger also holds the advisory lock of each entity
+//! of the run: the lock ends with the session, however the run ends.
+
+use crate::error::{Error, Result};
+use crate::name::{TableName, quote};
+use crate::pg::{Database, Session};
+use crate::summary::{EntitySummary, Mode, TargetSummary};
+use crate::transform::output::REJECT_COLUMNS;
+
+/// The first key of the advisory locks: "xdof" in ASCII. The second is the hash of the entity's name.
+const LOCK_CLASS: i32 = 0x7864_6f66;
+
+/// An open run.
+pub struct Ledger {
+    session: Session,
+    run_id: i64,
+}
+
+/// How a run ended that did not end well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadEnd {
+    /// An error.
+    Failed,
+    /// The user's wish.
+    Interrupted,
+}
+
+/// What is recorded when a run begins.
+#[derive(Debug)]
+pub struct NewRun<'a> {
+    /// How it will publish.
+    pub mode: Mode,
+    /// Whether it will delete what V1 no longer has.
+    pub prune: bool,
+    /// Its entities.
+    pub entities: &'a [String],
+    /// Where V1 is, without a secret.
+    pub source: &'a str,
+}
+
+impl Ledger {
+    /// Opens the ledger of a target, creates it on first use, locks the entities, and begins a run.
+    pub async fn begin(target: &Database, run: &NewRun<'_>) -> Result<Self> {
+        let session = target.connect(&format!("ledger of {}", run.entities.join(", "))).await?;
+        create(&session).await?;
+        for entity in run.entities {
+            lock(&session, entity).await?;
+        }
+        // A run that says it is running, while we hold the lock of one of its entities, is dead.
+        session
+            .execute(
+                "UPDATE xdoflow.runs SET state = 'died', finished_at = now()
+                 WHERE state = 'running' AND entities && $1",
+                &[&run.entities],
+            )
+            .await?;
+        let run_id = session
+            .query_one(
+                "INSERT INTO xdoflow.runs (mode, prune, entities, source, version)
+                 VALUES ($1, $2, $3, $4, $5) RETURNING run_id",
+                &[&run.mode.name(), &run.prune, &run.entities, &run.source, &env!("CARGO_PKG_VERSION")],
+            )
+            .await?
+            .get(0);
+        Ok(Self { session, run_id })
+    }
+
+    /// The run's number.
+    pub fn run_id(&self) -> i64 {
+        self.run_id
+    }
+
+    /// The session that holds the locks; for staging tables, not for publishing.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Marks the run as done.
+    pub async fn finish(self) -> Result<()> {
+        self.session
+            .execute("UPDATE xdoflow.runs SET state = 'done', finished_at = now() WHERE run_id = $1", &[&self.run_id])
+            .await?;
+        Ok(())
+    }
+}
+
+/// Marks a run as ended badly, from a session of its own: the run's own may be gone. Returns the
+/// entities that it had published before.
+pub async fn end_badly(session: &Session, run_id: i64, end: BadEnd, message: &str) -> Result<Vec<String>> {
+    let state = match end {
+        BadEnd::Failed => "failed",
+        BadEnd::Interrupted => "interrupted",
+    };
+    session
+        .execute(
+            "UPDATE xdoflow.runs SET state = $2, message = $3, finished_at = now() WHERE run_id = $1",
+            &[&run_id, &state, &message],
+        )
+        .await?;
+    let rows = session
+        .query("SELECT entity FROM xdoflow.run_entities WHERE run_id = $1 ORDER BY published_at", &[&run_id])
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Records what the run did to an entity. Runs in the transaction that publishes it.
+pub async fn record(session: &Session, run_id: i64, entity: &EntitySummary) -> Result<()> {
+    session
+        .execute(
+            "INSERT INTO xdoflow.run_entities (run_id, entity, rows_read, rejects) VALUES ($1, $2, $3, $4)",
+            &[&run_id, &entity.entity, &count(entity.rows_read), &count(entity.rejects)],
+        )
+        .await?;
+    for target in &entity.targets {
+        record_target(session, run_id, &entity.entity, target).await?;
+    }
+    Ok(())
+}
+
+/// Moves the rejected values of an entity into the quarantine. Runs in the transaction that publishes
+/// it; `staged` has the columns [`REJECT_COLUMNS`].
+pub async fn keep_rejects(session: &Session, run_id: i64, entity: &str, staged: &TableName) -> Result<()> {
+    let columns: Vec<String> = REJECT_COLUMNS.iter().map(|(name, _)| quote(name)).collect();
+    let columns = columns.join(", ");
+    let sql = format!(
+        "INSERT INTO xdoflow.rejects (run_id, entity, {columns}) SELECT $1, $2, {columns} FROM {}",
+        staged.quoted()
+    );
+    session.execute(&sql, &[&run_id, &entity]).await?;
+    Ok(())
+}
+
+async fn record_target(session: &Session, run_id: i64, entity: &str, target: &TargetSummary) -> Result<()> {
+    session
+        .execute(
+            "INSERT INTO xdoflow.run_targets (run_id, entity, target_table, name, loaded, inserted, updated, deleted,
+               unchanged, quarantined, filtered, surplus, stale)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            &[
+                &run_id,
+                &entity,
+                &target.table,
+                &target.name,
+                &count(target.loaded),
+                &count(target.inserted),
+                &count(target.updated),
+                &count(target.deleted),
+                &count(target.unchanged),
+                &count(target.quarantined),
+                &count(target.filtered),
+                &count(target.surplus),
+                &count(target.stale),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// A count as the server keeps it.
+fn count(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+/// Creates the schema and its tables where they are missing. A role that may not create them can use
+/// what another role has created.
+async fn create(session: &Session) -> Result<()> {
+    let present: bool = session.query_one("SELECT to_regclass('xdoflow.rejects') IS NOT NULL", &[]).await?.get(0);
+    if present {
+        return Ok(());
+    }
+    // Two first runs at once: the second waits here, then finds everything in place.
+    let sql = format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK_CLASS}, 0); {CREATE}; COMMIT");
+    let created = session.batch(&sql).await;
+    if created.is_err() {
+        session.batch("ROLLBACK").await?;
+    }
+    created.map_err(|error| {
+        error.context("creating the schema xdoflow in the target database").hint(
+            "the role needs CREATE on the database, once; or let its owner run: CREATE SCHEMA xdoflow AUTHORIZATION <role>",
+        )
+    })
+}
+
+const CREATE: &str = include_str!("ledger.sql");
+
+/// Takes the lock of an entity, or says who holds it since when.
+async fn lock(session: &Session, entity: &str) -> Result<()> {
+    let taken: bool =
+        session.query_one("SELECT pg_try_advisory_lock($1, hashtext($2))", &[&LOCK_CLASS, &entity]).await?.get(0);
+    if taken {
+        return Ok(());
+    }
+    let holder = session
+        .query(
+            "SELECT a.pid, a.usename::text, a.application_name, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ')
+             FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+               AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+               AND l.classid = $1::int::oid AND l.objid = ((hashtext($2)::bigint + 4294967296) % 4294967296)::oid",
+            &[&LOCK_CLASS, &entity],
+        )
+        .await?;
+    let detail = match holder.first() {
+        Some(row) => format!(
+            "process {} of role {} ({}) holds it since {}",
+            row.get::<_, i32>(0),
+            row.get::<_, Option<String>>(1).unwrap_or_default(),
+            row.get::<_, Option<String>>(2).unwrap_or_default(),
+            row.get::<_, Option<String>>(3).unwrap_or_default(),
+        ),
+        None => "it ended while this was being asked".to_owned(),
+    };
+    Err(Error::stop(format!("another run of {entity} is under way in the target database"))
+        .detail(detail)
+        .hint("wait until it is done; or end it with pg_terminate_backend"))
+}

@@ -1,0 +1,62 @@
+CREATE SCHEMA IF NOT EXISTS xdoflow;
+
+-- One row for each run; state is running, done, failed, interrupted or died.
+CREATE TABLE IF NOT EXISTS xdoflow.runs (
+    run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    state text NOT NULL DEFAULT 'running',
+    mode text NOT NULL,
+    prune boolean NOT NULL,
+    entities text[] NOT NULL,
+    source text NOT NULL,
+    version text NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    message text
+);
+
+-- One row for each entity that a run has published, written in the transaction of its data.
+CREATE TABLE IF NOT EXISTS xdoflow.run_entities (
+    run_id bigint NOT NULL REFERENCES xdoflow.runs ON DELETE CASCADE,
+    entity text NOT NULL,
+    rows_read bigint NOT NULL,
+    rejects bigint NOT NULL,
+    published_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (run_id, entity)
+);
+
+-- rows_read = loaded + quarantined + filtered, for each target.
+CREATE TABLE IF NOT EXISTS xdoflow.run_targets (
+    run_id bigint NOT NULL,
+    entity text NOT NULL,
+    target_table text NOT NULL,
+    name text NOT NULL,
+    loaded bigint NOT NULL,
+    inserted bigint NOT NULL,
+    updated bigint NOT NULL,
+    deleted bigint NOT NULL,
+    unchanged bigint NOT NULL,
+    quarantined bigint NOT NULL,
+    filtered bigint NOT NULL,
+    surplus bigint NOT NULL,
+    stale bigint NOT NULL,
+    PRIMARY KEY (run_id, target_table),
+    FOREIGN KEY (run_id, entity) REFERENCES xdoflow.run_entities ON DELETE CASCADE
+);
+
+-- The quarantine: one row for each rejected cell, or for each row that was set aside.
+CREATE TABLE IF NOT EXISTS xdoflow.rejects (
+    run_id bigint NOT NULL REFERENCES xdoflow.runs ON DELETE CASCADE,
+    entity text NOT NULL,
+    source_id bigint NOT NULL,
+    target_table text NOT NULL,
+    target_column text,
+    key text,
+    raw jsonb,
+    reason_code text NOT NULL,
+    reason text NOT NULL,
+    whole_row boolean NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    resolved_at timestamptz,
+    resolved_by bigint
+);
+CREATE INDEX IF NOT EXISTS rejects_run ON xdoflow.rejects (run_id, entity, source_id)

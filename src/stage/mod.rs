@@ -1,0 +1,12 @@
+//! The stages of the data path. None imports another; `pipeline` joins them.
+//!
+//! ```text
+//! extract ─batches─► transform (rayon) ─row buffers─► load ─staging─► publish
+//! ```
+
+pub mod extract;
+pub mod ledger;
+pub mod load;
+pub mod publish;
+pub mod staging;
+pub mod transform;

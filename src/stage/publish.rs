@@ -1,0 +1,268 @@
+//! Publishing: staging becomes the target, in one transaction for all targets of an entity.
+//!
+//! ```text
+//! lock the targets against writers (readers go on)
+//! guards: the rows add up, no merge key twice, no empty V1 over a full V2
+//! each target: delete what is gone, delete surplus rows, update what differs, insert what is new
+//! ```
+//! The caller opens the transaction, adds the ledger's rows to it, and commits: whatever fails on the
+//! way leaves the targets as they were.
+
+use crate::error::{Error, Result};
+use crate::name::TableName;
+use crate::pg::sql::MergeSql;
+use crate::pg::{Session, TableInfo};
+use crate::progress::EntityProgress;
+use crate::summary::{EntitySummary, Mode, TargetSummary};
+
+/// How long the publish waits for a lock that another session holds.
+const LOCK_TIMEOUT: &str = "30s";
+
+/// Memory for the hash tables of a merge: keys and rows of some hundred thousand staged rows fit, and
+/// a server that runs a hundred sessions has it to spare for one.
+const WORK_MEM: &str = "128MB";
+
+/// One target of an entity, as the publish needs to know it.
+#[derive(Debug)]
+pub struct PublishTarget {
+    /// The name for people.
+    pub name: String,
+    /// The table's name as the pipeline file writes it, which the quarantine and the ledger bear.
+    pub label: String,
+    /// What the server says of the table.
+    pub info: TableInfo,
+    /// The columns that are written.
+    pub columns: Vec<String>,
+    /// The merge key.
+    pub key: Vec<String>,
+    /// Whether the key is the id of the source row, so that quarantined rows can be told by it.
+    pub key_is_id: bool,
+}
+
+/// Everything that a publish works on.
+#[derive(Debug)]
+pub struct Publish<'a> {
+    /// How staging becomes the target.
+    pub mode: Mode,
+    /// Whether rows that V1 no longer has, and surplus rows, are deleted.
+    pub prune: bool,
+    /// The targets, in the order of the pipeline file.
+    pub targets: &'a [PublishTarget],
+    /// Their staging tables.
+    pub staging: &'a [TableName],
+    /// The staging table of the rejected values.
+    pub rejects: &'a TableName,
+    /// Whether the server promises that no id stands twice in V1.
+    pub unique_source_id: bool,
+    /// Counters to raise.
+    pub progress: &'a EntityProgress,
+}
+
+impl Publish<'_> {
+    /// Merges the staging tables into their targets, inside the transaction that the caller opened and
+    /// will commit. `summary` comes with what was read and loaded, and leaves with what was written.
+    pub async fn apply(&self, session: &Session, summary: &mut EntitySummary) -> Result<()> {
+        session.batch(&format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL work_mem = '{WORK_MEM}'")).await?;
+        self.lock_targets(session).await?;
+        for (target, counts) in self.targets.iter().zip(&summary.targets) {
+            check_conservation(target, summary.rows_read, counts)?;
+        }
+        for (index, target) in self.targets.iter().enumerate() {
+            self.publish_target(session, index, target, summary.rows_read, &mut summary.targets[index])
+                .await
+                .map_err(|error| error.context(format_args!("publishing {}", target.label)))?;
+        }
+        Ok(())
+    }
+
+    /// Locks all targets in one statement, in the order of their names, so that two publishes cannot
+    /// wait for each other.
+    async fn lock_targets(&self, session: &Session) -> Result<()> {
+        let mut names: Vec<String> = self.targets.iter().map(|target| target.info.name.quoted()).collect();
+        names.sort();
+        session.batch(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", names.join(", "))).await.map_err(|error| {
+            error.context("locking the targets against other writers").hint(
+                "a session that writes to a target, or waits in an open transaction, holds a lock on it: \
+                 pg_locks and pg_stat_activity name it",
+            )
+        })
+    }
+
+    async fn publish_target(
+        &self,
+        session: &Session,
+        index: usize,
+        target: &PublishTarget,
+        rows_read: u64,
+        counts: &mut TargetSummary,
+    ) -> Result<()> {
+        let staging = &self.staging[index];
+        let mut merge =
+            MergeSql::new(&target.info.name, staging, &target.columns, &target.key, &target.info.primary_key);
+        let keeps_quarantined = counts.quarantined > 0 && target.key_is_id;
+        if keeps_quarantined {
+            merge = merge.keep_quarantined(self.rejects);
+        }
+        session.batch(&format!("ANALYZE {}", staging.quoted())).await?;
+        let staged = session.count(&merge.count_staged(), &[]).await?;
+        if staged != counts.loaded {
+            return Err(Error::stop("the staging table does not hold what was loaded")
+                .detail(format!("{} rows were loaded, {staged} are there", counts.loaded))
+                .hint("the server may have been restarted, which empties unlogged tables; run again"));
+        }
+        self.check_keys(session, target, &merge).await?;
+        // Quarantined rows that cannot be told by their key might be any row: nothing is deleted then.
+        let deletes_allowed = counts.quarantined == 0 || target.key_is_id;
+        let mut steps = Steps::new(self.progress, counts.loaded);
+        let step = Step { session, merge: &merge, label: keeps_quarantined.then_some(target.label.as_str()) };
+        match self.mode {
+            Mode::Insert => {
+                counts.inserted = session.execute(&merge.insert_missing(), &[]).await?;
+            }
+            Mode::Merge => {
+                let prune = self.prune && deletes_allowed;
+                if prune {
+                    check_not_empty(session, rows_read, &merge, target).await?;
+                }
+                step.merge(target, prune, counts, &mut steps).await?;
+            }
+            Mode::Replace => {
+                check_not_empty(session, rows_read, &merge, target).await?;
+                if !deletes_allowed {
+                    return Err(Error::stop(format!("{} rows of V1 were set aside", counts.quarantined))
+                        .detail("the merge key is not the row's id, so the rows to keep cannot be told from the rest")
+                        .hint("mend the rows in V1, or run with --mode merge"));
+                }
+                step.replace(counts).await?;
+            }
+        }
+        counts.unchanged = counts.loaded - counts.inserted.min(counts.loaded) - counts.updated;
+        steps.finish();
+        Ok(())
+    }
+
+    /// A merge key must stand once in V1; which of two rows should win is not ours to guess.
+    async fn check_keys(&self, session: &Session, target: &PublishTarget, merge: &MergeSql) -> Result<()> {
+        if target.key_is_id && self.unique_source_id {
+            return Ok(());
+        }
+        let repeated = session.query(&merge.repeated_keys(), &[]).await?;
+        if repeated.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<String> = repeated.iter().map(|row| row.get(0)).collect();
+        Err(Error::stop("V1 holds the same merge key more than once")
+            .detail(format!("{}: {}", target.key.join(", "), keys.join("; ")))
+            .hint("remove the rows that stand twice from V1, or choose another key in the pipeline"))
+    }
+}
+
+/// The statements of one target.
+struct Step<'a> {
+    session: &'a Session,
+    merge: &'a MergeSql,
+    /// The parameter of the deletes, where quarantined rows are kept.
+    label: Option<&'a str>,
+}
+
+impl Step<'_> {
+    async fn merge(
+        &self,
+        target: &PublishTarget,
+        prune: bool,
+        counts: &mut TargetSummary,
+        steps: &mut Steps<'_>,
+    ) -> Result<()> {
+        let may_repeat = !target.info.is_unique(&target.key);
+        if prune {
+            counts.stale = self.execute(&self.merge.delete_stale()).await?;
+            counts.surplus = if may_repeat { self.execute(&self.merge.delete_surplus()).await? } else { 0 };
+            counts.deleted = counts.stale + counts.surplus;
+        } else {
+            counts.stale = self.count(&self.merge.count_stale()).await?;
+            counts.surplus = if may_repeat { self.count(&self.merge.count_surplus()).await? } else { 0 };
+        }
+        steps.next();
+        if let Some(update) = self.merge.update() {
+            counts.updated = self.session.count(&update, &[]).await?;
+        }
+        steps.next();
+        counts.inserted = self.session.execute(&self.merge.insert_missing(), &[]).await?;
+        Ok(())
+    }
+
+    async fn replace(&self, counts: &mut TargetSummary) -> Result<()> {
+        counts.deleted = if self.label.is_some() {
+            self.execute(&self.merge.delete_all()).await?
+        } else {
+            let before = self.session.count(&self.merge.count_target(), &[]).await?;
+            self.session.batch(&self.merge.truncate()).await?;
+            before
+        };
+        counts.inserted = self.session.execute(&self.merge.insert_all(), &[]).await?;
+        Ok(())
+    }
+
+    async fn execute(&self, sql: &str) -> Result<u64> {
+        match &self.label {
+            Some(label) => self.session.execute(sql, &[label]).await,
+            None => self.session.execute(sql, &[]).await,
+        }
+    }
+
+    async fn count(&self, sql: &str) -> Result<u64> {
+        match &self.label {
+            Some(label) => self.session.count(sql, &[label]).await,
+            None => self.session.count(sql, &[]).await,
+        }
+    }
+}
+
+fn check_conservation(target: &PublishTarget, rows_read: u64, counts: &TargetSummary) -> Result<()> {
+    if rows_read == counts.loaded + counts.quarantined + counts.filtered {
+        return Ok(());
+    }
+    Err(Error::stop(format!("the rows of {} do not add up", target.label)).detail(format!(
+        "read {rows_read}, loaded {}, quarantined {}, filtered {}",
+        counts.loaded, counts.quarantined, counts.filtered
+    )))
+}
+
+/// An empty V1 is a fault far more often than a wish: it must not empty V2.
+async fn check_not_empty(session: &Session, rows_read: u64, merge: &MergeSql, target: &PublishTarget) -> Result<()> {
+    if rows_read > 0 {
+        return Ok(());
+    }
+    let rows = session.count(&merge.count_target(), &[]).await?;
+    if rows == 0 {
+        return Ok(());
+    }
+    Err(Error::stop("V1 is empty, and the run would delete every row of the target")
+        .detail(format!("{} holds {rows} rows", target.label))
+        .hint("check --source; if V1 is meant to be empty, empty the target yourself"))
+}
+
+/// Tells the progress of a target in thirds of its rows, which add up to all of them.
+struct Steps<'a> {
+    progress: &'a EntityProgress,
+    rows: u64,
+    told: u64,
+}
+
+impl<'a> Steps<'a> {
+    const COUNT: u64 = 3;
+
+    fn new(progress: &'a EntityProgress, rows: u64) -> Self {
+        Self { progress, rows, told: 0 }
+    }
+
+    fn next(&mut self) {
+        let third = self.rows / Self::COUNT;
+        self.progress.publish(third);
+        self.told += third;
+    }
+
+    fn finish(self) {
+        self.progress.publish(self.rows - self.told);
+    }
+}

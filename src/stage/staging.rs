@@ -1,0 +1,76 @@
+//! The staging tables of one entity in one run, in the schema `xdoflow` of the target database.
+//!
+//! Their names bear the run and the entity. Whoever holds the lock of an entity may drop every staging
+//! table of that entity that it finds: its run is dead.
+
+use crate::error::Result;
+use crate::name::{TableName, quote};
+use crate::pg::{Session, sql};
+use crate::transform::Program;
+use crate::transform::output::REJECT_COLUMNS;
+
+/// The schema of everything that xdoflow keeps in a target database.
+pub const SCHEMA: &str = "xdoflow";
+
+/// The staging tables of an entity.
+#[derive(Clone, Debug)]
+pub struct Staging {
+    /// One for each target, in the order of the pipeline file.
+    pub targets: Vec<TableName>,
+    /// The rejected values.
+    pub rejects: TableName,
+}
+
+impl Staging {
+    /// The names for an entity with a number of targets.
+    pub fn new(run_id: i64, entity: &str, targets: usize) -> Self {
+        let name = |suffix: String| TableName::new(SCHEMA, format!("stage_{run_id}_{entity}_{suffix}"));
+        Self {
+            targets: (1..=targets).map(|number| name(number.to_string())).collect(),
+            rejects: name("rejects".to_owned()),
+        }
+    }
+
+    /// Creates the tables, empty.
+    pub async fn create(&self, session: &Session, program: &Program, tables: &[&TableName]) -> Result<()> {
+        for ((staging, target), table) in self.targets.iter().zip(program.targets()).zip(tables) {
+            let columns = target.columns().iter().map(|column| &column.name);
+            session.batch(&sql::create_staging(staging, table, columns)).await?;
+        }
+        let columns: Vec<String> =
+            REJECT_COLUMNS.iter().map(|(name, column_type)| format!("{} {column_type}", quote(name))).collect();
+        session
+            .batch(&format!(
+                "CREATE UNLOGGED TABLE {} ({}) WITH (autovacuum_enabled = off)",
+                self.rejects.quoted(),
+                columns.join(", ")
+            ))
+            .await
+    }
+
+    /// The statements that drop the tables.
+    pub fn drop_sql(&self) -> String {
+        let all: Vec<String> = self.targets.iter().chain([&self.rejects]).map(TableName::quoted).collect();
+        format!("DROP TABLE IF EXISTS {}", all.join(", "))
+    }
+}
+
+/// Drops what dead runs of an entity have left. The caller holds the entity's lock. Returns how many
+/// tables it dropped.
+pub async fn drop_leftovers(session: &Session, entity: &str) -> Result<usize> {
+    // An entity's name is made of lower-case letters, digits and underscores: no regular expression
+    // character is among them.
+    let pattern = format!("^stage_[0-9]+_{entity}_([0-9]+|rejects)$");
+    let rows = session
+        .query(
+            "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname ~ $2",
+            &[&SCHEMA, &pattern],
+        )
+        .await?;
+    for row in &rows {
+        let name = TableName::new(SCHEMA, row.get::<_, String>(0));
+        session.batch(&format!("DROP TABLE IF EXISTS {}", name.quoted())).await?;
+    }
+    Ok(rows.len())
+}

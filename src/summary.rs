@@ -1,0 +1,223 @@
+//! What a command has to tell: the results as data, in the shapes that `--json` prints.
+
+use serde::Serialize;
+
+/// How staging becomes the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Insert what is new, update what differs, leave what is equal untouched.
+    Merge,
+    /// The target becomes the image of V1.
+    Replace,
+    /// Insert only what is missing.
+    Insert,
+}
+
+impl Mode {
+    /// The word of the command line and the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Replace => "replace",
+            Self::Insert => "insert",
+        }
+    }
+}
+
+/// A finished run.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunSummary {
+    /// Its number in the ledger.
+    pub run_id: i64,
+    /// How it published.
+    pub mode: Mode,
+    /// Wall time in milliseconds.
+    pub elapsed_ms: u64,
+    /// In the order of the command line.
+    pub entities: Vec<EntitySummary>,
+}
+
+/// What a run did to one entity.
+#[derive(Clone, Debug, Serialize)]
+pub struct EntitySummary {
+    /// `users`, `agents` …
+    pub entity: String,
+    /// Rows of V1.
+    pub rows_read: u64,
+    /// Rejected cells and rows, over all targets.
+    pub rejects: u64,
+    /// From the first byte read to the commit, in milliseconds.
+    pub elapsed_ms: u64,
+    /// In the order of the pipeline file.
+    pub targets: Vec<TargetSummary>,
+    /// The dirty values that became clean ones and those that were rejected, by column.
+    pub columns: Vec<ColumnSummary>,
+}
+
+/// What a run did to one target. `rows_read = loaded + quarantined + filtered` holds for each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TargetSummary {
+    /// The table: `mvpw5_664`.
+    pub table: String,
+    /// Its name for people: `user`.
+    pub name: String,
+    /// Rows that reached staging.
+    pub loaded: u64,
+    /// Rows inserted.
+    pub inserted: u64,
+    /// Rows updated because a cell differed.
+    pub updated: u64,
+    /// Rows deleted: gone from V1, or surplus.
+    pub deleted: u64,
+    /// Rows of V1 that stood in the target already, equal; not written.
+    pub unchanged: u64,
+    /// Rows set aside because they could not be transformed.
+    pub quarantined: u64,
+    /// Rows dropped on purpose by the pipeline's filter.
+    pub filtered: u64,
+    /// Of `deleted`: rows beyond the first of their key. Without `--prune`: such rows that stay.
+    pub surplus: u64,
+    /// Of `deleted`: rows that V1 no longer has. Without `--prune`: such rows that stay.
+    pub stale: u64,
+}
+
+/// The coercions and rejects of one column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ColumnSummary {
+    /// The target's table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// What happened: `blank_to_null`, `string_to_boolean` …, or a reject's reason code.
+    pub rule: String,
+    /// The same in words.
+    pub label: String,
+    /// Whether the value was rejected, not coerced.
+    pub rejected: bool,
+    /// How often.
+    pub count: u64,
+    /// Up to three ids of source rows.
+    pub sample_ids: Vec<i64>,
+}
+
+/// How a count of V2 compares with V1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Within 1 % and fewer than 100 rows apart.
+    Good,
+    /// Within 5 % and at most 1,000 rows apart.
+    Warning,
+    /// Further apart.
+    Critical,
+}
+
+impl Level {
+    /// The level of `found` rows where `expected` are right; a surplus is no better than a lack.
+    pub fn of(found: u64, expected: u64) -> Self {
+        let apart = found.abs_diff(expected);
+        // In whole numbers: at most 1 % apart is 100 * apart <= expected.
+        let by_ratio = if apart.saturating_mul(100) <= expected {
+            Self::Good
+        } else if apart.saturating_mul(20) <= expected {
+            Self::Warning
+        } else {
+            Self::Critical
+        };
+        let by_delta = match apart {
+            0..100 => Self::Good,
+            100..=1000 => Self::Warning,
+            _ => Self::Critical,
+        };
+        by_ratio.max(by_delta)
+    }
+
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// What `status` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatusReport {
+    /// V1 against the main table of each entity.
+    pub entity_counts: Vec<EntityCount>,
+    /// The tables that hold one row for each row of an entity.
+    pub split_tables: Vec<SplitCount>,
+}
+
+/// The rows of an entity on both sides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EntityCount {
+    /// The entity.
+    pub entity: String,
+    /// Rows of V1.
+    pub v1: u64,
+    /// Rows of the entity's main table in V2.
+    pub v2: u64,
+    /// `v2 / v1`; 1 where both are empty, null where only V1 is.
+    pub ratio: Option<f64>,
+    /// `v2 - v1`
+    pub delta: i64,
+    /// The worse of the two.
+    pub level: Level,
+}
+
+/// The rows of a split table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SplitCount {
+    /// The table's name for people: `user_credentials`.
+    pub table: String,
+    /// The rows that it holds.
+    pub rows: u64,
+    /// The rows that it should hold: those of V1.
+    pub expected: u64,
+    /// How far they are apart.
+    pub level: Level,
+}
+
+impl EntityCount {
+    /// Compares two counts.
+    pub fn new(entity: String, v1: u64, v2: u64) -> Self {
+        let ratio = match (v1, v2) {
+            (0, 0) => Some(1.0),
+            (0, _) => None,
+            _ => Some(v2 as f64 / v1 as f64),
+        };
+        let delta = i64::try_from(i128::from(v2) - i128::from(v1)).unwrap_or(i64::MAX);
+        Self { entity, v1, v2, ratio, delta, level: Level::of(v2, v1) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worse_of_ratio_and_delta_decides_and_a_surplus_is_no_better_than_a_lack() {
+        for (found, expected, level) in [
+            (335, 335, Level::Good),
+            (332, 335, Level::Good),
+            (331, 335, Level::Warning),
+            (339, 335, Level::Warning),
+            (318, 335, Level::Critical),
+            (701_551, 702_072, Level::Warning),
+            (701_973, 702_072, Level::Good),
+            (701_972, 702_072, Level::Warning),
+            (701_072, 702_072, Level::Warning),
+            (701_071, 702_072, Level::Critical),
+            (51_107, 37_041, Level::Critical),
+            (37_263, 37_041, Level::Warning),
+            (0, 0, Level::Good),
+            (1, 0, Level::Critical),
+        ] {
+            assert_eq!(Level::of(found, expected), level, "{found} of {expected}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! From a pipeline spec and the schemas of its targets to a [`Program`].
+//!
+//! Every mistake that can be known before a byte moves ends here, and all of them at once.
+
+use std::fmt;
+
+use super::cast::Cast;
+use super::document::{WantedKeys, value_of};
+use super::functions;
+use super::lookup::Lookup;
+use super::program::{ColumnProgram, Filter, Path, Program, Source, TargetProgram};
+use super::rules::Rules;
+use crate::schema::ColumnSchema;
+use crate::spec::model::{ColumnSpec, FilterSpec, KeyPath, Origin, PipelineSpec, TargetSpec, TextRules};
+
+/// A pipeline that does not fit a table of the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The place in the pipeline file: `user.toml:12:1`; empty where it is about the table alone.
+    pub place: String,
+    /// The table and, where it is about one, the column.
+    pub subject: String,
+    /// What does not fit.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.place.is_empty() {
+            write!(f, "{}: ", self.place)?;
+        }
+        write!(f, "{}: {}", self.subject, self.message)
+    }
+}
+
+/// Compiles a pipeline. `schemas` holds the columns of each target's table, in the order of the spec.
+pub fn compile(spec: &PipelineSpec, schemas: &[&[ColumnSchema]]) -> Result<Program, Vec<Mismatch>> {
+    let wanted = WantedKeys::new(spec.targets.iter().flat_map(first_segments));
+    let mut mismatches = Vec::new();
+    let mut targets = Vec::new();
+    let mut first_slot = 0;
+    for (target, schema) in spec.targets.iter().zip(schemas) {
+        let mut compiler = Compiler { spec, target, wanted: &wanted, mismatches: &mut mismatches };
+        compiler.check_left_out(schema);
+        let columns: Vec<ColumnProgram> = target
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(index, column)| compiler.column(index, column, schema))
+            .collect();
+        let filter = target.filter.as_ref().and_then(|filter| compiler.filter(filter));
+        let slots = columns.len() + 1;
+        targets.push(TargetProgram { table: target.table.to_string(), columns, filter, first_slot });
+        first_slot += slots;
+    }
+    if mismatches.is_empty() { Ok(Program { wanted, targets, slots: first_slot }) } else { Err(mismatches) }
+}
+
+/// The top-level keys that a target reads.
+fn first_segments(target: &TargetSpec) -> impl Iterator<Item = &str> {
+    let columns = target.columns.iter().flat_map(|column| match &column.origin {
+        Origin::Keys(paths) => paths.as_slice(),
+        Origin::Id | Origin::Const(_) => &[],
+    });
+    let filter = target.filter.iter().map(|filter| &filter.from);
+    columns.chain(filter).filter_map(|path| path.0.first()).map(String::as_str)
+}
+
+struct Compiler<'a> {
+    spec: &'a PipelineSpec,
+    target: &'a TargetSpec,
+    wanted: &'a WantedKeys,
+    mismatches: &'a mut Vec<Mismatch>,
+}
+
+impl Compiler<'_> {
+    /// A column that takes no NULL, has no default and is not in the pipeline would fail each insert.
+    fn check_left_out(&mut self, schema: &[ColumnSchema]) {
+        for column in schema {
+            let mapped = self.target.columns.iter().any(|mapped| mapped.name == column.name);
+            if !mapped && column.not_null && !column.filled_by_server && !column.read_only {
+                self.mismatches.push(Mismatch {
+                    place: String::new(),
+                    subject: format!("{}.{}", self.target.table, column.name),
+                    message: "the column takes no null, has no default, and the pipeline does not feed it".into(),
+                    hint: format!("map it in {}, or give it a default in the database", self.spec.file),
+                });
+            }
+        }
+    }
+
+    fn column(&mut self, index: usize, column: &ColumnSpec, schema: &[ColumnSchema]) -> Option<ColumnProgram> {
+        let Some(live) = schema.iter().find(|live| live.name == column.name) else {
+            let near = schema
+                .iter()
+                .map(|live| (strsim::jaro_winkler(&live.name, &column.name), live.name.as_str()))
+                .max_by(|a, b| a.0.total_cmp(&b.0))
+                .filter(|(likeness, _)| *likeness > 0.8);
+            let hint = match near {
+                Some((_, near)) => format!("did you mean {near:?}?"),
+                None => "take it out of the pipeline, or add it to the table".to_owned(),
+            };
+            return self.mismatch(column, "the table has no such column".to_owned(), hint);
+        };
+        if live.read_only {
+            let hint = "take it out of the pipeline".to_owned();
+            return self.mismatch(column, "the column is generated and cannot be written".to_owned(), hint);
+        }
+        let Some(live_type) = live.column_type else {
+            let message = format!("the column has the type {}, which xdoflow cannot write", live.type_name);
+            return self.mismatch(column, message, "load it into a text column, and cast it there".to_owned());
+        };
+        let cast = match Cast::compile(&column.cast, live_type) {
+            Ok(cast) => cast,
+            Err(misfit) => {
+                let hint = format!("write type = \"{live_type}\" in the pipeline, or change the column");
+                return self.mismatch(column, misfit.to_string(), hint);
+            }
+        };
+        let source = match &column.origin {
+            Origin::Id => Source::Id,
+            Origin::Keys(paths) => Source::Paths(paths.iter().filter_map(|path| self.path(path)).collect()),
+            Origin::Const(json) => Source::Const(self.payload(column, &cast, "const", json)?),
+        };
+        let default = match &column.default {
+            Some(json) => Some(self.payload(column, &cast, "default", json)?),
+            None => None,
+        };
+        Some(ColumnProgram {
+            name: column.name.clone(),
+            source,
+            key: key_text(&column.origin),
+            rules: self.rules(column, &column.rules)?,
+            cast,
+            default,
+            not_null: live.not_null,
+            is_merge_key: self.target.key.contains(&index),
+            on_reject: column.on_reject,
+        })
+    }
+
+    /// The payload of a literal, which must be one that the column takes.
+    fn payload(&mut self, column: &ColumnSpec, cast: &Cast, option: &str, json: &str) -> Option<Vec<u8>> {
+        let mut scratch = String::new();
+        let mut payload = Vec::new();
+        let refusal = match cast.encode(value_of(json, &mut scratch), &mut payload) {
+            Ok(cell) if !cell.null => return Some(payload),
+            Ok(_) => "it is null",
+            Err(reason) => reason.message(),
+        };
+        self.mismatch(
+            column,
+            format!("the {option} {json} is no value of the column: {refusal}"),
+            format!("give a {option} that the column's type takes"),
+        )
+    }
+
+    fn rules(&mut self, column: &ColumnSpec, rules: &TextRules) -> Option<Rules> {
+        let lookup = match rules.lookup.as_deref().map(Lookup::read).transpose() {
+            Ok(lookup) => lookup,
+            Err(error) => {
+                return self.mismatch(column, error.message().into(), error.hint_text().unwrap_or_default().into());
+            }
+        };
+        Some(Rules {
+            trim: rules.trim,
+            null_values: rules.null_values.clone(),
+            case: rules.case,
+            map: rules.map.clone(),
+            lookup,
+            // The reader of the file has refused a name that is not registered.
+            function: rules.function.as_deref().and_then(functions::find),
+            allowed: rules.allowed.clone(),
+        })
+    }
+
+    fn filter(&self, filter: &FilterSpec) -> Option<Filter> {
+        Some(Filter { path: self.path(&filter.from)?, rule: filter.rule.clone() })
+    }
+
+    /// `None` only for a path without segments, which the reader of the file does not make.
+    fn path(&self, path: &KeyPath) -> Option<Path> {
+        let (first, steps) = path.0.split_first()?;
+        let steps = steps.iter().map(|step| WantedKeys::new([step.as_str()])).collect();
+        Some(Path { slot: self.wanted.slot(first)?, steps })
+    }
+
+    fn mismatch<T>(&mut self, column: &ColumnSpec, message: String, hint: String) -> Option<T> {
+        let place = format!("{}:{}:{}", self.spec.file, column.position.line, column.position.column);
+        let subject = format!("{}.{}", self.target.table, column.name);
+        self.mismatches.push(Mismatch { place, subject, message, hint });
+        None
+    }
+}
+
+fn key_text(origin: &Origin) -> String {
+    match origin {
+        Origin::Id => "$id".to_owned(),
+        Origin::Const(_) => "const".to_owned(),
+        Origin::Keys(paths) => {
+            let paths: Vec<String> = paths.iter().map(|path| path.0.join(".")).collect();
+            paths.join(", ")
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! A compiled pipeline: one scan of a document writes a row into the buffer of each target.
+//!
+//! A row is written field by field; the first thing that sets the whole row aside cuts it off again,
+//! so a buffer only ever holds whole rows. What was rejected on the way stays in the quarantine.
+
+use super::cast::Cast;
+use super::document::{Spans, WantedKeys, follow, value_of};
+use super::output::{Output, Rule, Tally};
+use super::rules::{Ruled, Rules};
+use super::value::{Coercion, Reason, Value};
+use crate::error::Error;
+use crate::pgcopy::{Batch, JSONB_VERSION, RowBuffer, jsonb_text};
+use crate::spec::model::{FilterRule, OnReject};
+
+/// A pipeline spec compiled against the tables of its targets. Shared by all threads.
+#[derive(Debug)]
+pub struct Program {
+    pub(super) wanted: WantedKeys,
+    pub(super) targets: Vec<TargetProgram>,
+    pub(super) slots: usize,
+}
+
+/// How the row of one target is made.
+#[derive(Debug)]
+pub struct TargetProgram {
+    /// The table's name as the pipeline file writes it; also in the quarantine.
+    pub table: String,
+    pub(super) columns: Vec<ColumnProgram>,
+    pub(super) filter: Option<Filter>,
+    /// The tally's slot of the first column; that of whole rows stands behind the last.
+    pub(super) first_slot: usize,
+}
+
+/// How one cell is made.
+#[derive(Debug)]
+pub struct ColumnProgram {
+    /// The column's name.
+    pub name: String,
+    pub(super) source: Source,
+    /// The key for people and for the quarantine: `$id`, `location.lat`, `a, b`.
+    pub(super) key: String,
+    pub(super) rules: Rules,
+    pub(super) cast: Cast,
+    /// The payload in place of NULL.
+    pub(super) default: Option<Vec<u8>>,
+    pub(super) not_null: bool,
+    pub(super) is_merge_key: bool,
+    pub(super) on_reject: OnReject,
+}
+
+/// Where a cell's value comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// The row's id.
+    Id,
+    /// The first of these that is not absent.
+    Paths(Vec<Path>),
+    /// The same payload in each row.
+    Const(Vec<u8>),
+}
+
+/// A wanted key and the steps below it.
+#[derive(Debug)]
+pub struct Path {
+    pub(super) slot: usize,
+    pub(super) steps: Vec<WantedKeys>,
+}
+
+/// Rows that are dropped on purpose.
+#[derive(Debug)]
+pub struct Filter {
+    pub(super) path: Path,
+    pub(super) rule: FilterRule,
+}
+
+/// Why a row is not written; what is to be said of it has been said.
+enum NoRow {
+    Quarantined,
+    Filtered,
+    Aborted(Error),
+}
+
+/// One source row while it is transformed.
+struct Row<'a> {
+    id: i64,
+    id_text: &'a str,
+    document: &'a str,
+    spans: &'a Spans,
+}
+
+/// Buffers that live from one document to the next.
+#[derive(Default)]
+struct Scratch {
+    text: String,
+    path_spans: Spans,
+}
+
+impl Program {
+    /// The targets, in the order of the pipeline file.
+    pub fn targets(&self) -> &[TargetProgram] {
+        &self.targets
+    }
+
+    /// Zero counts of the right shape.
+    pub fn tally(&self) -> Tally {
+        Tally::new(self.targets.len(), self.slots)
+    }
+
+    /// Transforms a batch of tuples `(id bigint, document jsonb)`.
+    pub fn transform(&self, batch: &Batch) -> Output {
+        let mut output = Output { tally: self.tally(), ..Output::default() };
+        // The rows of all targets together take about what the documents take.
+        let share = batch.bytes() / self.targets.len().max(1);
+        output.targets = self.targets.iter().map(|_| RowBuffer::with_capacity(share)).collect();
+        let mut spans = Spans::default();
+        let mut scratch = Scratch::default();
+        for mut tuple in batch.tuples() {
+            let id = tuple.next().flatten().and_then(|payload| payload.try_into().ok()).map(i64::from_be_bytes);
+            let document = tuple.next().flatten();
+            let Some(id) = id else {
+                output.aborted = Some(
+                    Error::stop("a row of the source has no id")
+                        .hint("the source's id column must be a bigint without NULL; name another with source.id"),
+                );
+                return output;
+            };
+            output.rows += 1;
+            if let Err(error) = self.row(id, document, &mut spans, &mut scratch, &mut output) {
+                output.aborted = Some(error);
+                return output;
+            }
+        }
+        output
+    }
+
+    fn row(
+        &self,
+        id: i64,
+        document: Option<&[u8]>,
+        spans: &mut Spans,
+        scratch: &mut Scratch,
+        output: &mut Output,
+    ) -> Result<(), Error> {
+        let text = document.and_then(jsonb_text);
+        let object = text.filter(|text| self.wanted.scan(text, spans).is_ok());
+        let Some(document) = object else {
+            for (index, target) in self.targets.iter().enumerate() {
+                output.tally.targets[index].quarantined += 1;
+                let slot = target.first_slot + target.columns.len();
+                write_reject(output, slot, id, Reject::row(&target.table, text, Reason::NotAnObject));
+            }
+            return Ok(());
+        };
+        let id_text = id.to_string();
+        let row = Row { id, id_text: &id_text, document, spans };
+        for (index, target) in self.targets.iter().enumerate() {
+            // The buffer is taken out so that rejects can be written while a row is open.
+            let mut buffer = std::mem::take(&mut output.targets[index]);
+            let written = target.write(&row, &mut buffer, scratch, output);
+            output.targets[index] = buffer;
+            let tally = &mut output.tally.targets[index];
+            match written {
+                Ok(()) => tally.loaded += 1,
+                Err(NoRow::Quarantined) => tally.quarantined += 1,
+                Err(NoRow::Filtered) => tally.filtered += 1,
+                Err(NoRow::Aborted(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TargetProgram {
+    /// The columns, in the order of the staging table.
+    pub fn columns(&self) -> &[ColumnProgram] {
+        &self.columns
+    }
+
+    /// The slots of the tally that belong to this target: its columns, then its whole rows.
+    pub fn slots(&self) -> std::ops::Range<usize> {
+        self.first_slot..self.first_slot + self.columns.len() + 1
+    }
+
+    fn write(
+        &self,
+        row: &Row<'_>,
+        buffer: &mut RowBuffer,
+        scratch: &mut Scratch,
+        output: &mut Output,
+    ) -> Result<(), NoRow> {
+        if self.filter.as_ref().is_some_and(|filter| filter.drops(row, scratch)) {
+            return Err(NoRow::Filtered);
+        }
+        // The server allows 1,600 columns, and the spec names each once.
+        buffer.begin_row(self.columns.len() as u16);
+        for (index, column) in self.columns.iter().enumerate() {
+            let slot = self.first_slot + index;
+            if let Err(no_row) = column.write(self, slot, row, buffer, scratch, output) {
+                buffer.abandon_row();
+                return Err(no_row);
+            }
+        }
+        buffer.end_row();
+        Ok(())
+    }
+}
+
+impl ColumnProgram {
+    fn write(
+        &self,
+        target: &TargetProgram,
+        slot: usize,
+        row: &Row<'_>,
+        buffer: &mut RowBuffer,
+        scratch: &mut Scratch,
+        output: &mut Output,
+    ) -> Result<(), NoRow> {
+        let raw = match &self.source {
+            Source::Const(payload) => {
+                buffer.field(payload);
+                return Ok(());
+            }
+            Source::Id => Some(row.id_text),
+            Source::Paths(paths) => paths.iter().find_map(|path| path.find(row, &mut scratch.path_spans)),
+        };
+        let value = raw.map_or(Value::Null, |raw| value_of(raw, &mut scratch.text));
+        let reason = match self.cell(value, buffer) {
+            Ok((true, coercion)) => {
+                self.count(coercion, slot, row.id, output);
+                return Ok(());
+            }
+            Ok((false, coercion)) => {
+                self.count(coercion, slot, row.id, output);
+                match &self.default {
+                    Some(payload) => buffer.field(payload),
+                    None if self.is_merge_key => return Err(self.set_aside(target, slot, row, raw, Reason::NoKey, output)),
+                    None if self.not_null => {
+                        return Err(self.set_aside(target, slot, row, raw, Reason::NullNotAllowed, output));
+                    }
+                    None => buffer.null(),
+                }
+                return Ok(());
+            }
+            Err(reason) => reason,
+        };
+        match (self.on_reject, &self.default) {
+            (OnReject::Abort, _) => Err(NoRow::Aborted(self.abort(target, row.id, reason))),
+            (OnReject::Cell, Some(payload)) if !self.is_merge_key => {
+                write_reject(output, slot, row.id, Reject::cell(target, self, raw, reason));
+                buffer.field(payload);
+                Ok(())
+            }
+            (OnReject::Cell, None) if !self.not_null && !self.is_merge_key => {
+                write_reject(output, slot, row.id, Reject::cell(target, self, raw, reason));
+                buffer.null();
+                Ok(())
+            }
+            _ => Err(self.set_aside(target, slot, row, raw, reason, output)),
+        }
+    }
+
+    /// Appends the field of a value; says whether it is one, not NULL. On NULL nothing is appended.
+    fn cell(&self, value: Value<'_>, buffer: &mut RowBuffer) -> Result<(bool, Option<Coercion>), Reason> {
+        let ruled = if self.rules.is_empty() { Ruled::Unchanged } else { self.rules.apply(value)? };
+        let (value, by_rule) = match &ruled {
+            Ruled::Null => return Ok((false, Some(Coercion::NamedNull))),
+            Ruled::Unchanged => (value, None),
+            Ruled::Text(text) => (Value::String(text.as_str()), Some(Coercion::TextRule)),
+        };
+        let mut coercion = None;
+        let present = buffer.field_or_nothing(|out| {
+            let cell = self.cast.encode(value, out)?;
+            coercion = cell.coercion;
+            Ok(!cell.null)
+        })?;
+        Ok((present, coercion.or(by_rule)))
+    }
+
+    fn count(&self, coercion: Option<Coercion>, slot: usize, id: i64, output: &mut Output) {
+        if let Some(coercion) = coercion {
+            output.tally.count(slot, Rule::Coerced(coercion), id);
+        }
+    }
+
+    fn set_aside(
+        &self,
+        target: &TargetProgram,
+        slot: usize,
+        row: &Row<'_>,
+        raw: Option<&str>,
+        reason: Reason,
+        output: &mut Output,
+    ) -> NoRow {
+        let reject = Reject { whole_row: true, ..Reject::cell(target, self, raw, reason) };
+        write_reject(output, slot, row.id, reject);
+        NoRow::Quarantined
+    }
+
+    fn abort(&self, target: &TargetProgram, id: i64, reason: Reason) -> Error {
+        Error::stop(format!(
+            "the row with id {id} has a value that {}.{} cannot take: {}",
+            target.table,
+            self.name,
+            reason.message()
+        ))
+        .detail(format!("the value stands in key {}, and the column has on_reject = \"abort\"", self.key))
+        .hint("mend the value in V1, or let the column reject the cell or the row: on_reject = \"cell\" or \"row\"")
+    }
+}
+
+impl Path {
+    /// The raw value; `None` where it is missing or null.
+    fn find<'r>(&self, row: &Row<'r>, spans: &mut Spans) -> Option<&'r str> {
+        let raw = row.spans.raw(row.document, self.slot)?;
+        let raw = follow(raw, &self.steps, spans)?;
+        (raw != "null").then_some(raw)
+    }
+}
+
+impl Filter {
+    fn drops(&self, row: &Row<'_>, scratch: &mut Scratch) -> bool {
+        let raw = self.path.find(row, &mut scratch.path_spans);
+        let value = raw.map_or(Value::Null, |raw| value_of(raw, &mut scratch.text));
+        let text = value.text().unwrap_or_default();
+        match &self.rule {
+            FilterRule::Keep(texts) => !texts.iter().any(|one| *one == text),
+            FilterRule::Drop(texts) => texts.iter().any(|one| *one == text),
+        }
+    }
+}
+
+/// One value for the quarantine.
+struct Reject<'a> {
+    table: &'a str,
+    column: Option<&'a ColumnProgram>,
+    raw: Option<&'a str>,
+    reason: Reason,
+    whole_row: bool,
+}
+
+impl<'a> Reject<'a> {
+    fn row(table: &'a str, raw: Option<&'a str>, reason: Reason) -> Self {
+        Self { table, column: None, raw, reason, whole_row: true }
+    }
+
+    fn cell(target: &'a TargetProgram, column: &'a ColumnProgram, raw: Option<&'a str>, reason: Reason) -> Self {
+        Self { table: &target.table, column: Some(column), raw, reason, whole_row: false }
+    }
+}
+
+/// Writes a row of [`REJECT_COLUMNS`](super::output::REJECT_COLUMNS) and counts it.
+fn write_reject(output: &mut Output, slot: usize, id: i64, reject: Reject<'_>) {
+    let rows = &mut output.rejects;
+    rows.begin_row(super::output::REJECT_COLUMNS.len() as u16);
+    rows.field(&id.to_be_bytes());
+    rows.field(reject.table.as_bytes());
+    match reject.column {
+        Some(column) => {
+            rows.field(column.name.as_bytes());
+            rows.field(column.key.as_bytes());
+        }
+        None => {
+            rows.null();
+            rows.null();
+        }
+    }
+    match reject.raw {
+        Some(raw) => rows.field_parts([&[JSONB_VERSION], raw.as_bytes()]),
+        None => rows.null(),
+    }
+    rows.field(reject.reason.code().as_bytes());
+    rows.field(reject.reason.message().as_bytes());
+    rows.field(&[u8::from(reject.whole_row)]);
+    rows.end_row();
+    output.tally.rejects += 1;
+    output.tally.count(slot, Rule::Rejected(reject.reason), id);
+}
