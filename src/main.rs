@@ -1,3 +1,5 @@
-fn main() {
-    println!("Hello, world!");
+//! The process's entry: everything else is in the library.
+
+fn main() -> std::process::ExitCode {
+    xdoflow::cli::main()
 }

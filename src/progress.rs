@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Progress {
     started: Instant,
+    words: Words,
     entities: Vec<EntityProgress>,
 }
 
@@ -70,11 +71,31 @@ impl Phase {
     }
 }
 
+/// What the three meters of an entity are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// Rows that come in.
+    pub read: &'static str,
+    /// Rows that go out.
+    pub load: &'static str,
+    /// What makes them visible.
+    pub publish: &'static str,
+}
+
+impl Words {
+    /// A run.
+    pub const RUN: Self = Self { read: "read", load: "load", publish: "publish" };
+    /// The generator of V1.
+    pub const GENERATE: Self = Self { read: "generate", load: "load", publish: "vacuum" };
+}
+
 /// What a terminal shows: the counters at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Since the run began.
     pub elapsed: Duration,
+    /// What the three meters are called.
+    pub words: Words,
     /// In the order of the run.
     pub entities: Vec<EntitySnapshot>,
 }
@@ -114,7 +135,13 @@ pub struct Meter {
 impl Progress {
     /// Counters for these entities, at zero, the clock running.
     pub fn new(entities: impl IntoIterator<Item = String>) -> Self {
-        Self { started: Instant::now(), entities: entities.into_iter().map(EntityProgress::new).collect() }
+        Self::with_words(entities, Words::RUN)
+    }
+
+    /// The same, for work whose phases have other names.
+    pub fn with_words(entities: impl IntoIterator<Item = String>, words: Words) -> Self {
+        let entities = entities.into_iter().map(EntityProgress::new).collect();
+        Self { started: Instant::now(), words, entities }
     }
 
     /// The counters of the entity at an index.
@@ -149,6 +176,7 @@ impl Progress {
         let now = self.now_ms();
         Snapshot {
             elapsed: self.started.elapsed(),
+            words: self.words,
             entities: self.entities.iter().map(|entity| entity.snapshot(now)).collect(),
         }
     }

@@ -1,9 +1,9 @@
-//! Opens connections: the servers of the list in turn, every address of each, with and without TLS as the mode
-//! asks for.
+//! Opens connections: the servers of the list in turn, every address of each, with and without TLS as the
+//! mode asks for.
 //!
-//! The library would walk the list itself, but with one password for all of it, a timeout that ends where the TCP
-//! connection stands, and no second try after a failed handshake. So each of its connects is given one address,
-//! and the order, the timeout and the second try are here:
+//! The library would walk the list itself, but with one password for all of it, a timeout that ends where
+//! the TCP connection stands, and no second try after a failed handshake. So each of its connects is given
+//! one address, and the order, the timeout and the second try are here:
 //!
 //! ```text
 //! for each server ─ for each address ─ within connect_timeout:
@@ -12,7 +12,8 @@
 //!     others   one way only; a Unix socket is never encrypted
 //! ```
 //! A server that answers and refuses ends the search, as in libpq: a wrong password is wrong everywhere. Only
-//! libpq's `prefer` also sends a password that was refused over TLS a second time in the clear; this does not.
+//! libpq's `prefer` also sends a password that was refused over TLS a second time in the clear; this does
+//! not.
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -36,8 +37,8 @@ pub use super::fault::server_error;
 pub struct Connected {
     /// What statements go through.
     pub client: Client,
-    /// The task that moves the bytes. It need not be awaited; it says why a connection ended that the client only
-    /// knows to be closed.
+    /// The task that moves the bytes. It need not be awaited; it says why a connection ended that the client
+    /// only knows to be closed.
     pub driver: JoinHandle<Result<()>>,
     /// Cancels what the client runs.
     pub canceller: Canceller,
@@ -54,8 +55,8 @@ pub struct Canceller {
 }
 
 impl Canceller {
-    /// Asks the server to cancel. `Ok` means that the request was sent: it may come too early or too late to stop
-    /// anything, so repeat it until the connection is idle.
+    /// Asks the server to cancel. `Ok` means that the request was sent: it may come too early or too late to
+    /// stop anything, so repeat it until the connection is idle.
     ///
     /// # Errors
     /// The server cannot be reached.
@@ -84,12 +85,12 @@ enum Failure {
 }
 
 impl Settings {
-    /// Opens a connection. `application_name` is what the server shows; a name that the user gave stands behind
-    /// it in parentheses, so that a run still finds its own backends by the front of it.
+    /// Opens a connection. `application_name` is what the server shows; a name that the user gave stands
+    /// behind it in parentheses, so that a run still finds its own backends by the front of it.
     ///
     /// # Errors
-    /// Nobody answers (worth another try), the server refuses, or TLS cannot be had as asked for. The text names the
-    /// redacted place.
+    /// Nobody answers (worth another try), the server refuses, or TLS cannot be had as asked for. The text
+    /// names the redacted place.
     pub async fn connect(&self, application_name: &str) -> Result<Connected> {
         let config = self.config(application_name);
         let order = self.shuffled(self.servers.iter().collect());
@@ -250,11 +251,16 @@ impl Settings {
         let Some(other) = other else { return Err(first) };
         match self.connect_way(&mut config, other, wanted, attempt).await {
             Ok(connected) => Ok(connected),
-            // The first way is the one that was wanted: its failure leads, the other's goes into the detail.
-            Err((second, _)) => Err(match first {
-                Failure::Unreached(first) => Failure::Unreached(with_other(first, second.error())),
-                Failure::Refused(first) => Failure::Refused(with_other(first, second.error())),
-            }),
+            // The first way is the one that was wanted: its failure leads.
+            Err((second, _)) => {
+                let way = if other == LibraryMode::Disable { "without TLS" } else { "with TLS" };
+                Err(match first {
+                    Failure::Unreached(first) => {
+                        Failure::Unreached(attempt.twice(first, way, second.error()))
+                    }
+                    Failure::Refused(first) => Failure::Refused(attempt.twice(first, way, second.error())),
+                })
+            }
         }
     }
 
@@ -297,8 +303,8 @@ impl Settings {
     }
 }
 
-/// The mark of a connection that failed with TLS, or without, and may succeed the other way: its handshake failed,
-/// or the server's rules want it encrypted, or not encrypted.
+/// The mark of a connection that failed with TLS, or without, and may succeed the other way: its handshake
+/// failed, or the server's rules want it encrypted, or not encrypted.
 struct OtherWay;
 
 impl Failure {
@@ -307,14 +313,6 @@ impl Failure {
             Self::Unreached(error) | Self::Refused(error) => error,
         }
     }
-}
-
-fn with_other(first: Error, second: &Error) -> Error {
-    let detail = match first.detail_text() {
-        Some(detail) => format!("{detail}\nthe other way: {}", second.message()),
-        None => format!("the other way: {}", second.message()),
-    };
-    first.detail(detail)
 }
 
 async fn open<T>(config: &Config, tls: T) -> Result<(Client, JoinHandle<Result<()>>), tokio_postgres::Error>

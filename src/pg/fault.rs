@@ -28,8 +28,8 @@ pub fn fate_of(code: &str) -> Fate {
     }
 }
 
-/// An error met on an open connection: the server's message, detail, hint, SQLSTATE and context; or the loss of
-/// the connection, which may be tried again.
+/// An error met on an open connection: the server's message, detail, hint, SQLSTATE and context; or the loss
+/// of the connection, which may be tried again.
 // By value, so that it stands in `map_err`.
 #[allow(clippy::needless_pass_by_value)]
 pub fn server_error(error: tokio_postgres::Error) -> Error {
@@ -141,7 +141,9 @@ pub(super) struct Attempt<'a> {
 }
 
 const UNREACHED_HINT: &str =
-    "is the server running there, and does it accept connections? check host and port";
+    "is a PostgreSQL server running there, and does it accept connections? check host and port";
+const OFFERED_HINT: &str = "check sslmode and channel_binding against what the server offers; it may ask for trust, \
+     a password or a client certificate, and not for GSSAPI";
 const PASSWORD_HINT: &str =
     "a password comes from the connection string, PGPASSWORD, or ~/.pgpass (PGPASSFILE), in this order";
 
@@ -160,10 +162,10 @@ impl Attempt<'_> {
         match (lost(error), io_error(error)) {
             (Some(why), _) => Error::with_fate(Fate::Retry, format!("{doing}: {why}")).hint(UNREACHED_HINT),
             (None, Some(io)) => Error::stop(format!("{doing}: {}", plain(io))).hint(UNREACHED_HINT),
-            (None, None) => Error::stop(format!("{doing}: {}", chain(error))).hint(
-                "check sslmode and channel_binding against what the server offers; passwords, client certificates \
-                 and trust are the ways to authenticate",
-            ),
+            (None, None) => {
+                let mode = self.mode.word();
+                Error::stop(format!("{doing} with sslmode={mode}: {}", chain(error))).hint(OFFERED_HINT)
+            }
         }
     }
 
@@ -176,7 +178,7 @@ impl Attempt<'_> {
             }
             "28P01" => PASSWORD_HINT,
             "28000" => {
-                "the server's pg_hba.conf decides which role may connect to which database, from where and how"
+                "check the role's name; the server's pg_hba.conf decides who may connect, to what and how"
             }
             "3D000" => {
                 "name a database that exists in the connection string or in PGDATABASE; psql -l lists them"
@@ -188,6 +190,17 @@ impl Attempt<'_> {
         };
         // The server's own hint, if any, knows the case better.
         if error.hint_text().is_some() { error } else { error.hint(hint) }
+    }
+
+    /// A first failure, with that of the second try in the detail: `way` says how it was made.
+    pub(super) fn twice(&self, first: Error, way: &str, second: &Error) -> Error {
+        let doing = format!("cannot connect to {}: ", self.place);
+        let second = second.message().strip_prefix(&doing).unwrap_or(second.message());
+        let detail = match first.detail_text() {
+            Some(detail) => format!("{detail}\n{way}: {second}"),
+            None => format!("{way}: {second}"),
+        };
+        first.detail(detail)
     }
 
     /// Nobody answered in time.

@@ -41,8 +41,8 @@ const fn only(
 
 const NO_CRL: &str = "lists of revoked certificates are not read; leave it out";
 const NO_GSS: &str = "GSSAPI is not spoken; use a password, a client certificate, or trust";
-const NO_SERVICE: &str = "service files are not read; write the service's host, port, dbname and user into the \
-                          connection string, or unset PGSERVICE";
+const NO_SERVICE: &str =
+    "service files are not read; write what the service holds into the connection string, or unset PGSERVICE";
 
 const PARAMETERS: &[Parameter] = &[
     honoured("host", "PGHOST"),
@@ -171,8 +171,8 @@ impl Given {
         })
     }
 
-    /// The error for a value that its parameter does not take. It names the source of the value, and never the
-    /// value: what was meant as a part of the password may have landed in any parameter of a URL.
+    /// The error for a value that its parameter does not take. It names the source of the value, and never
+    /// the value: what was meant as a part of the password may have landed in any parameter of a URL.
     pub fn invalid(&self, name: &str) -> Error {
         let source = match self.0.get(name).and_then(|value| value.variable) {
             Some(variable) => format!("environment variable {variable}"),

@@ -1,6 +1,6 @@
-//! Where and how to connect, resolved once, as libpq resolves it: the connection string, then the environment,
-//! then the password file, then defaults. After that nothing is looked up again, so all the connections of a
-//! run go to the same place with the same credentials.
+//! Where and how to connect, resolved once, as libpq resolves it: the connection string, then the
+//! environment, then the password file, then defaults. After that no variable and no password file is read
+//! again, so all the connections of a run use the same servers and credentials.
 //!
 //! The environment comes in as a function: only the command line reads the real one. What may be shown to
 //! people is [`Settings::redacted`]; `Debug` shows the same.
@@ -115,8 +115,8 @@ impl Settings {
                 .duration("connect_timeout", Duration::from_secs(1))?
                 .unwrap_or(Some(CONNECT_TIMEOUT)),
             keepalive: keepalive(&given)?,
-            // No limit unless asked for: Linux also ends a connection whose peer is alive and takes no data for so
-            // long, and that is what a COPY into a table meets while the server waits for a lock.
+            // No limit unless asked for: Linux also ends a connection whose peer is alive and takes no data
+            // for so long, and that is what a COPY into a table meets while the server waits for a lock.
             tcp_user_timeout: given.duration("tcp_user_timeout", Duration::from_millis(1))?.flatten(),
             warnings,
             user,
@@ -130,7 +130,8 @@ impl Settings {
     }
 
     /// The settings as people may see them: a URL without password or parameters,
-    /// `postgresql://user@host:5432/database`, for a socket `postgresql://user@/database?host=/tmp&port=5432`.
+    /// `postgresql://user@host:5432/database`, for a socket
+    /// `postgresql://user@/database?host=/tmp&port=5432`.
     pub fn redacted(&self) -> String {
         self.redacted_with(&self.servers)
     }

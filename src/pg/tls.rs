@@ -9,9 +9,10 @@
 //! | `verify-ca` | always | its chain |
 //! | `verify-full` | always | its chain and its host name |
 //!
-//! The root file is `sslrootcert` (`system` for the system's own), else `~/.postgresql/root.crt`; the client's
-//! certificate is `sslcert` with `sslkey`, else `~/.postgresql/postgresql.crt` and `.key`. A default file that is
-//! missing is no matter; one that was named must be there, where libpq would go on without checking anything.
+//! The root file is `sslrootcert` (`system` for the system's own), else `~/.postgresql/root.crt`; the
+//! client's certificate is `sslcert` with `sslkey`, else `~/.postgresql/postgresql.crt` and `.key`. A
+//! default file that is missing is no matter; one that was named must be there, where libpq would go on
+//! without checking anything.
 //!
 //! The provider of the cryptography is handed over explicitly: rustls panics where it has to guess.
 

@@ -1,16 +1,18 @@
 //! Whom a server's certificate must convince: the checks of libpq with OpenSSL, on top of rustls.
 //!
 //! The verifier that rustls ships is made for the web and refuses what PostgreSQL's own manual makes: a
-//! certificate that is its own root, and one that bears its host only as common name. So the chain and the name
-//! are checked in steps of their own here:
+//! certificate that is its own root, and one that bears its host only as common name. So the chain and the
+//! name are checked in steps of their own here:
 //!
 //! 1. a certificate that stands itself, byte for byte, among the roots is trusted within its dates;
 //! 2. else its chain must end at a root (webpki);
 //! 3. the name must be among the subject alternative names; only where there are none at all the common name
 //!    counts, as in libpq.
 //!
-//! The signature of the handshake is checked in every mode, also where the certificate is not: channel binding
-//! ties a password exchange to the certificate and rests on the server holding its key.
+//! The signature of the handshake is checked in every mode, also where the certificate is not: channel
+//! binding ties a password exchange to the certificate and rests on the server holding its key.
+
+use std::net::IpAddr;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -23,6 +25,7 @@ use x509_cert::der::asn1::{PrintableStringRef, TeletexStringRef, Utf8StringRef};
 use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
 use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::error::{Error, Result};
 
@@ -67,6 +70,27 @@ impl Verifier {
         }
         Ok(Self { roots: Some(Roots { certificates, anchors }), name, algorithms })
     }
+
+    fn check_chain(
+        &self,
+        anchors: &RootCertStore,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Outcome<()> {
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        let algorithms = self.algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&parsed, anchors, intermediates, now, algorithms).map_err(
+            |error| {
+                // webpki names the form of a self-signed certificate; what matters is that nobody vouches
+                // for it.
+                let odd = matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(_)));
+                let signs_itself = parse(end_entity)
+                    .is_ok_and(|parsed| parsed.tbs_certificate.issuer == parsed.tbs_certificate.subject);
+                if odd && signs_itself { CertificateError::UnknownIssuer.into() } else { error }
+            },
+        )
+    }
 }
 
 type Outcome<T> = Result<T, rustls::Error>;
@@ -84,15 +108,7 @@ impl ServerCertVerifier for Verifier {
             if roots.certificates.iter().any(|root| root.as_ref() == end_entity.as_ref()) {
                 check_dates(end_entity, now)?;
             } else {
-                let parsed = ParsedCertificate::try_from(end_entity)?;
-                let algorithms = self.algorithms.all;
-                verify_server_cert_signed_by_trust_anchor(
-                    &parsed,
-                    &roots.anchors,
-                    intermediates,
-                    now,
-                    algorithms,
-                )?;
+                self.check_chain(&roots.anchors, end_entity, intermediates, now)?;
             }
         }
         if self.name {
@@ -116,9 +132,10 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Outcome<HandshakeSignatureValid> {
-        if self.roots.is_none() && ParsedCertificate::try_from(cert).is_err() {
-            // webpki reads version 3 only, and many a server's certificate was made without extensions, which makes
-            // it version 1. Where nothing else of it is checked, its key is enough.
+        if ParsedCertificate::try_from(cert).is_err() {
+            // webpki reads version 3 only, and many a server's certificate was made without extensions,
+            // which makes it version 1. Whether it is trusted was decided before; here its key is all that
+            // counts.
             let key =
                 parse(cert)?.tbs_certificate.subject_public_key_info.to_der().map_err(|_| bad_encoding())?;
             let key = SubjectPublicKeyInfoDer::from(key);
@@ -155,17 +172,40 @@ fn check_dates(certificate: &CertificateDer<'_>, now: UnixTime) -> Outcome<()> {
 
 fn check_name(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> Outcome<()> {
     let parsed = parse(certificate)?;
-    let bears_names = parsed.tbs_certificate.get::<SubjectAltName>().map_err(|_| bad_encoding())?.is_some();
-    if bears_names {
-        return verify_server_name(&ParsedCertificate::try_from(certificate)?, name);
-    }
-    let common_names = common_names(&parsed);
-    let host = name.to_str();
-    if common_names.iter().any(|common| covers(common, &host)) {
+    let alternatives = parsed.tbs_certificate.get::<SubjectAltName>().map_err(|_| bad_encoding())?;
+    let (covered, presented) = match alternatives {
+        Some((_, names)) => {
+            let covered = match verify_server_name(&ParsedCertificate::try_from(certificate)?, name) {
+                Ok(()) => true,
+                Err(rustls::Error::InvalidCertificate(
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+                )) => false,
+                Err(error) => return Err(error),
+            };
+            (covered, names.0.iter().filter_map(shown).collect())
+        }
+        None => {
+            let names = common_names(&parsed);
+            let host = name.to_str();
+            (names.iter().any(|common| covers(common, &host)), names)
+        }
+    };
+    if covered {
         return Ok(());
     }
-    let presented = common_names.into_iter().map(|common| format!("CN={common}")).collect();
     Err(CertificateError::NotValidForNameContext { expected: name.to_owned(), presented }.into())
+}
+
+/// A host's name or address in a certificate, for people.
+fn shown(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => Some(name.to_string()),
+        GeneralName::IpAddress(bytes) => match bytes.as_bytes().len() {
+            4 => <[u8; 4]>::try_from(bytes.as_bytes()).ok().map(|bytes| IpAddr::from(bytes).to_string()),
+            _ => <[u8; 16]>::try_from(bytes.as_bytes()).ok().map(|bytes| IpAddr::from(bytes).to_string()),
+        },
+        _ => None,
+    }
 }
 
 fn common_names(certificate: &x509_cert::Certificate) -> Vec<String> {
@@ -188,7 +228,7 @@ fn covers(common: &str, host: &str) -> bool {
     if common.eq_ignore_ascii_case(host) {
         return true;
     }
-    let is_address = host.parse::<std::net::IpAddr>().is_ok();
+    let is_address = host.parse::<IpAddr>().is_ok();
     match (common.strip_prefix("*."), host.split_once('.')) {
         (Some(domain), Some((_, behind))) => {
             !is_address && domain.contains('.') && domain.eq_ignore_ascii_case(behind)
@@ -229,8 +269,8 @@ pub(super) fn explain(error: &rustls::Error) -> (String, &'static str) {
             );
             (cause, "connect by a name of the certificate, or use sslmode=verify-ca, which does not check it")
         }
-        CertificateError::Other(_) | CertificateError::BadEncoding => (
-            format!("the server's certificate cannot be checked: {error}"),
+        CertificateError::Other(cause) => (
+            format!("the server's certificate cannot be checked: {cause}"),
             "make the server's certificate again, as an X.509 certificate of version 3 for a server",
         ),
         _ => (error.to_string(), "check the certificate on the server and the one in sslrootcert"),

@@ -63,10 +63,7 @@ impl Limit {
     /// What both take.
     #[must_use]
     pub fn narrower(self, other: Self) -> Self {
-        Self {
-            scale: self.scale.min(other.scale),
-            whole_digits: self.whole_digits.min(other.whole_digits),
-        }
+        Self { scale: self.scale.min(other.scale), whole_digits: self.whole_digits.min(other.whole_digits) }
     }
 
     /// Whether a number other than zero fits, whose point stands behind that many digits.
@@ -120,13 +117,16 @@ impl<'a> Decimal<'a> {
             _ if digits.len() == 0 || point <= 0 => Some(0),
             // Nineteen digits fit 64 bits without a sign.
             1..=19 => Some(
-                digits.all().chain(iter::repeat(0)).take(point as usize).fold(0_u64, |n, d| n * 10 + u64::from(d)),
+                digits
+                    .all()
+                    .chain(iter::repeat(0))
+                    .take(point as usize)
+                    .fold(0_u64, |n, d| n * 10 + u64::from(d)),
             ),
             _ => None,
         };
-        let signed = whole.and_then(|n| {
-            if self.negative { 0_i64.checked_sub_unsigned(n) } else { i64::try_from(n).ok() }
-        });
+        let signed = whole
+            .and_then(|n| if self.negative { 0_i64.checked_sub_unsigned(n) } else { i64::try_from(n).ok() });
         (signed, fractional)
     }
 
@@ -394,7 +394,9 @@ mod tests {
         assert!(encoded("1e131071", None).is_ok());
         assert_eq!(encoded("1e131072", None), Err(Overflow));
         assert!(encoded("1e-16383", None).is_ok());
-        for text in ["1e-16384", "0e-16384", "0e1073741823", "0e99999999999999999999", "1e-99999999999999999999"] {
+        for text in
+            ["1e-16384", "0e-16384", "0e1073741823", "0e99999999999999999999", "1e-99999999999999999999"]
+        {
             assert_eq!(encoded(text, None), Err(Overflow), "{text}");
         }
     }
@@ -402,8 +404,8 @@ mod tests {
     #[test]
     fn what_is_no_number_in_the_syntax_of_the_server_is_refused() {
         for text in [
-            "", ".", "-", "+", "e5", ".e5", "1e", "1e+", "1e 5", "1 2", "1..2", "1.2.3", "--1", "0x10", "1_000",
-            "NaN", "Infinity", "1,0", " 1", "1 ", "٣",
+            "", ".", "-", "+", "e5", ".e5", "1e", "1e+", "1e 5", "1 2", "1..2", "1.2.3", "--1", "0x10",
+            "1_000", "NaN", "Infinity", "1,0", " 1", "1 ", "٣",
         ] {
             assert!(Decimal::parse(text).is_none(), "{text:?}");
         }

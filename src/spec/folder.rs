@@ -21,7 +21,11 @@ pub fn load_dir(folder: &Path) -> Result<Vec<PipelineSpec>, Problems> {
     let paths = toml_files(folder).map_err(unreadable)?;
     if paths.is_empty() {
         let hint = "a pipeline file is called NAME.toml".to_owned();
-        return Err(Problems::found(vec![whole(folder, "the folder holds no pipeline file".to_owned(), Some(hint))]));
+        return Err(Problems::found(vec![whole(
+            folder,
+            "the folder holds no pipeline file".to_owned(),
+            Some(hint),
+        )]));
     }
     let files = paths.iter().map(|path| read_path(path)).collect();
     gather(files)

@@ -10,7 +10,8 @@ use std::time::Duration;
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
-use super::layout::{Line, Size, finished, frame};
+use super::columns::Line;
+use super::layout::{Size, finished, frame};
 use super::pace::{Entered, Tracker};
 use super::{Display, Outcome};
 use crate::cli::style::{Style, Tone};
@@ -135,5 +136,79 @@ impl Display for Bars {
                 let _ = self.term.write_line("").and_then(|()| self.term.flush());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::InMemoryTerm;
+
+    use super::*;
+    use crate::cli::progress::layout::samples::{at, participants, users};
+
+    const PLAIN: Style = Style { colour: false, unicode: true };
+
+    fn bars(style: Style) -> (Bars, InMemoryTerm) {
+        let term = InMemoryTerm::new(12, 80);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 1);
+        (Bars::on(target, Box::new(term.clone()), style), term)
+    }
+
+    fn show(bars: &mut Bars, snapshots: &[Snapshot]) {
+        let mut tracker = Tracker::default();
+        for now in snapshots {
+            let entered = tracker.observe(now);
+            bars.show(now, &tracker, &entered);
+        }
+    }
+
+    const COPYING: &str = "\
+✓ users             335 rows  in 0.1 s
+participants  3.2 s  1,234 rejects
+  read    ━━━━╸─────   42 %  301,213/702,072
+  load    ━━━╸──────   39 %  280,828/702,072
+  publish ──────────
+elapsed 0.3 s  1 of 2 done";
+
+    #[test]
+    fn finished_entities_stand_above_the_bars_of_those_under_way() {
+        let (mut bars, term) = bars(PLAIN);
+        show(
+            &mut bars,
+            &[
+                at(100, [users(Phase::Copying), participants(Phase::Waiting)]),
+                at(300, [users(Phase::Done), participants(Phase::Copying)]),
+            ],
+        );
+        assert_eq!(term.contents(), COPYING);
+    }
+
+    #[test]
+    fn without_utf8_the_bars_are_ascii() {
+        let (mut bars, term) = bars(Style { unicode: false, ..PLAIN });
+        show(&mut bars, &[at(300, [users(Phase::Done), participants(Phase::Copying)])]);
+        assert_eq!(
+            term.contents(),
+            COPYING.replace('✓', "+").replace('━', "=").replace('╸', ">").replace('─', "-")
+        );
+    }
+
+    #[test]
+    fn a_run_that_is_done_leaves_only_its_finished_lines() {
+        let (mut bars, term) = bars(PLAIN);
+        show(&mut bars, &[at(300, [users(Phase::Copying)]), at(400, [users(Phase::Done)])]);
+        bars.finish(Outcome::Done);
+        term.write_line("the report").unwrap();
+        assert_eq!(term.contents(), "✓ users      335 rows  in 0.1 s\nthe report");
+    }
+
+    #[test]
+    fn a_run_that_stopped_leaves_its_bars_where_they_stood() {
+        let (mut bars, term) = bars(PLAIN);
+        show(&mut bars, &[at(300, [users(Phase::Done), participants(Phase::Copying)])]);
+        bars.finish(Outcome::Stopped);
+        drop(bars);
+        term.write_line("error: interrupted").unwrap();
+        assert_eq!(term.contents(), format!("{COPYING}\nerror: interrupted"));
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::pace::{Entered, Tracker};
 use super::Display;
+use super::pace::{Entered, Tracker};
 use crate::progress::{EntitySnapshot, Phase, Snapshot};
 
 const EVERY: Duration = Duration::from_secs(1);

@@ -8,28 +8,17 @@
 //! waiting: transactions, network
 //! elapsed 13.1 s  1 of 4 done
 //! ```
-//! Columns stand below each other over all entities and keep a least width, so that they do not jump as
-//! numbers grow. Where the terminal is narrow the columns go one after the other, the bar shrinks first;
-//! where it is low each entity under way has one line, that of its phase.
+//! Where the terminal is low each entity under way has one line, that of its phase; where it is narrow
+//! see [`columns`](super::columns).
 
-use super::pace::{Pace, Track, Tracker, copied};
+use super::columns::{Line, Row, align, pad};
+use super::pace::{Track, Tracker, copied};
 use crate::cli::format;
 use crate::cli::style::{Style, Tone};
-use crate::progress::{EntitySnapshot, Meter, Phase, Snapshot};
+use crate::progress::{EntitySnapshot, Phase, Snapshot};
 
-const BAR_LEAST: usize = 8;
-const BAR_MOST: usize = 40;
-/// Names and counts of a finished entity are at least so wide: its line cannot be aligned later.
+/// The count of a finished entity is at least so wide: its line cannot be aligned later.
 const COUNT_LEAST: usize = 7;
-
-/// A line of the terminal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Line {
-    /// Text that fits, painted.
-    Text(String),
-    /// `label`, a bar of `width` columns filled to `permille`, `tail`.
-    Bar { label: String, permille: u64, width: usize, tail: String, tone: Tone },
-}
 
 /// The size of a terminal.
 #[derive(Clone, Copy, Debug)]
@@ -38,117 +27,21 @@ pub(super) struct Size {
     pub rows: usize,
 }
 
-/// One meter with its texts; an empty text is a column that has nothing to say.
-struct Row<'a> {
-    label: &'a str,
-    meter: Meter,
-    percent: String,
-    count: String,
-    bytes: String,
-    rows: String,
-    rows_short: String,
-    eta: String,
-}
-
-#[derive(Clone, Copy)]
-enum Column {
-    Percent,
-    Count,
-    Bytes,
-    Rows,
-    RowsShort,
-    Eta,
-}
-
-/// What is shown, from the widest terminal to the narrowest.
-const VARIANTS: [&[Column]; 6] = {
-    use Column::*;
-    [
-        &[Percent, Count, Bytes, Rows, Eta],
-        &[Percent, Count, Bytes, RowsShort, Eta],
-        &[Percent, Count, RowsShort, Eta],
-        &[Percent, Count, Eta],
-        &[Percent, Eta],
-        &[Percent],
-    ]
-};
-
-impl Column {
-    fn least(self) -> usize {
-        match self {
-            Self::Percent => "100 %".len(),
-            Self::Count => 0,
-            Self::Bytes => "999 MB/s".len(),
-            Self::Rows => "999,999 rows/s".len(),
-            Self::RowsShort => "999,999/s".len(),
-            Self::Eta => "ETA 0:59".len(),
-        }
-    }
-
-    fn text<'a>(self, row: &'a Row<'_>) -> &'a str {
-        match self {
-            Self::Percent => &row.percent,
-            Self::Count => &row.count,
-            Self::Bytes => &row.bytes,
-            Self::Rows => &row.rows,
-            Self::RowsShort => &row.rows_short,
-            Self::Eta => &row.eta,
-        }
-    }
-}
-
-impl<'a> Row<'a> {
-    fn new(label: &'a str, meter: Meter, pace: &Pace) -> Self {
-        let total = format::count(meter.total);
-        let count = format!("{:>width$}/{total}", format::count(meter.rows), width = total.len());
-        let rate = |unit: &str| pace.speed().map(|speed| format::count(speed.rows_per_s) + unit);
-        let bytes = pace.speed().filter(|_| meter.bytes > 0).map(|speed| format::bytes(speed.bytes_per_s) + "/s");
-        Self {
-            label,
-            meter,
-            percent: format::percent(meter.rows, meter.total).map(|all| format!("{all} %")).unwrap_or_default(),
-            count: if meter.total == 0 { String::new() } else { count },
-            bytes: bytes.unwrap_or_default(),
-            rows: rate(" rows/s").unwrap_or_default(),
-            rows_short: rate("/s").unwrap_or_default(),
-            eta: pace.eta().map(|eta| format!("ETA {}", format::clock(eta))).unwrap_or_default(),
-        }
-    }
-
-    fn tone(&self) -> Tone {
-        match self.meter.rows {
-            0 => Tone::Dim,
-            rows if rows == self.meter.total => Tone::Good,
-            _ => Tone::Active,
-        }
-    }
-
-    fn line(&self, columns: &[(Column, usize)], label_width: usize, bar: usize, style: Style) -> Line {
-        let tail: String =
-            columns.iter().map(|(column, width)| format!("  {:>width$}", column.text(self))).collect();
-        let permille = u128::from(self.meter.rows) * 1000 / u128::from(self.meter.total.max(1));
-        Line::Bar {
-            label: pad(self.label, label_width),
-            // A meter never passes its total, so this is at most 1000.
-            permille: u64::try_from(permille).unwrap_or(1000),
-            width: bar,
-            tail: style.paint(if self.tone() == Tone::Dim { Tone::Dim } else { Tone::Plain }, &tail),
-            tone: self.tone(),
-        }
-    }
-}
-
 /// All lines below those of the finished entities.
 pub(super) fn frame(now: &Snapshot, tracker: &Tracker, size: Size, style: Style) -> Vec<Line> {
-    let active: Vec<_> =
-        tracker.of(now).filter(|(seen, _)| matches!(seen.phase, Phase::Copying | Phase::Publishing)).collect();
+    let active: Vec<_> = tracker
+        .of(now)
+        .filter(|(seen, _)| matches!(seen.phase, Phase::Copying | Phase::Publishing))
+        .collect();
     let waiting: Vec<_> =
         now.entities.iter().filter(|seen| seen.phase == Phase::Waiting).map(|seen| &*seen.entity).collect();
     let done = now.entities.iter().filter(|seen| seen.phase == Phase::Done).count();
 
     let low = active.len() * 4 + 3 > size.rows;
-    let rows: Vec<Vec<Row<'_>>> =
-        active.iter().map(|(seen, track)| if low { one_row(seen, track) } else { all_rows(seen, track) }).collect();
+    let rows: Vec<Vec<Row<'_>>> = active
+        .iter()
+        .map(|(seen, track)| if low { one_row(seen, track) } else { all_rows(seen, track) })
+        .collect();
     let bars = align(&rows, if low { "" } else { "  " }, size.columns, style);
 
     let mut lines = Vec::new();
@@ -168,8 +61,10 @@ pub(super) fn frame(now: &Snapshot, tracker: &Tracker, size: Size, style: Style)
 }
 
 fn heading(seen: &EntitySnapshot, columns: usize, style: Style) -> String {
-    let mut parts =
-        vec![(Tone::Strong, seen.entity.clone()), (Tone::Dim, format!("  {}", format::duration(seen.elapsed)))];
+    let mut parts = vec![
+        (Tone::Strong, seen.entity.clone()),
+        (Tone::Dim, format!("  {}", format::duration(seen.elapsed))),
+    ];
     if seen.rejects > 0 {
         parts.push((Tone::Warning, format!("  {}", format::counted(seen.rejects, "reject"))));
     }
@@ -192,32 +87,14 @@ fn one_row<'a>(seen: &'a EntitySnapshot, track: &Track) -> Vec<Row<'a>> {
     }]
 }
 
-/// Lays the rows of all entities out in common columns.
-fn align(groups: &[Vec<Row<'_>>], indent: &str, columns: usize, style: Style) -> Vec<Vec<Line>> {
-    let rows = || groups.iter().flatten();
-    let widest = rows().map(|row| console::measure_text_width(row.label)).max().unwrap_or(0);
-    // A name takes no more than a third of the terminal.
-    let label = widest.min(columns / 3);
-    let room = columns.saturating_sub(indent.len() + label + 1);
-    let measured = VARIANTS.map(|kept| -> Vec<(Column, usize)> {
-        let width = |column: Column| rows().map(|row| column.text(row).len()).fold(column.least(), usize::max);
-        kept.iter().map(|column| (*column, width(*column))).collect()
-    });
-    let tail = |columns: &[(Column, usize)]| columns.iter().map(|(_, width)| width + 2).sum::<usize>();
-    let shown = measured.iter().find(|columns| tail(columns) + BAR_LEAST <= room);
-    let shown: &[(Column, usize)] = shown.map_or(&[], Vec::as_slice);
-    let bar = room.saturating_sub(tail(shown)).min(BAR_MOST);
-    let line = |row: &Row<'_>| match row.line(shown, label, bar, style) {
-        Line::Bar { label, permille, width, tail, tone } => {
-            Line::Bar { label: format!("{indent}{label} "), permille, width, tail, tone }
-        }
-        text => text,
-    };
-    groups.iter().map(|group| group.iter().map(line).collect()).collect()
-}
-
 /// The one line that stays of a finished entity.
-pub(super) fn finished(now: &Snapshot, seen: &EntitySnapshot, track: &Track, columns: usize, style: Style) -> String {
+pub(super) fn finished(
+    now: &Snapshot,
+    seen: &EntitySnapshot,
+    track: &Track,
+    columns: usize,
+    style: Style,
+) -> String {
     let widest = |width: fn(&EntitySnapshot) -> usize| now.entities.iter().map(width).max().unwrap_or(0);
     let name = widest(|seen| console::measure_text_width(&seen.entity));
     let count = widest(|seen| format::count(seen.read.total).len()).max(COUNT_LEAST);
@@ -252,6 +129,9 @@ fn fit(parts: &[(Tone, String)], columns: usize, style: Style) -> String {
     for (tone, text) in parts {
         let width = console::measure_text_width(text);
         if width > room {
+            if room == 0 {
+                break;
+            }
             let mark = if style.unicode { "…" } else { "~" };
             line.push_str(&style.paint(*tone, &console::truncate_str(text, room, mark)));
             break;
@@ -262,16 +142,12 @@ fn fit(parts: &[(Tone, String)], columns: usize, style: Style) -> String {
     line
 }
 
-/// A label of exactly so many columns.
-fn pad(text: &str, width: usize) -> String {
-    console::pad_str(text, width, console::Alignment::Left, Some("")).into_owned()
-}
-
 #[cfg(test)]
 pub(super) mod samples {
     use std::time::Duration;
 
     use super::*;
+    use crate::progress::Meter;
 
     pub fn at<const N: usize>(ms: u64, entities: [EntitySnapshot; N]) -> Snapshot {
         Snapshot { elapsed: Duration::from_millis(ms), entities: entities.into() }
@@ -334,5 +210,134 @@ pub(super) mod samples {
             },
             rejects: 1_234,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::samples::{at, participants, users};
+    use super::*;
+    use crate::progress::Meter;
+
+    const PLAIN: Style = Style { colour: false, unicode: true };
+    const ASCII: Style = Style { colour: false, unicode: false };
+
+    /// The lines as text; a bar is drawn as its width and its fill in permille, so many columns wide.
+    fn drawn(now: &Snapshot, before: &[Snapshot], columns: usize, rows: usize) -> Vec<String> {
+        let mut tracker = Tracker::default();
+        before.iter().for_each(|snapshot| drop(tracker.observe(snapshot)));
+        tracker.observe(now);
+        let bar = |line| match line {
+            Line::Text(text) => text,
+            Line::Bar { label, permille, width, tail, .. } => {
+                assert!(permille <= 1000);
+                let bar: String = format!("{permille:#<width$}").chars().take(width).collect();
+                format!("{label}{bar}{tail}")
+            }
+        };
+        frame(now, &tracker, Size { columns, rows }, PLAIN).into_iter().map(bar).collect()
+    }
+
+    fn copying() -> (Snapshot, Snapshot) {
+        let zero = EntitySnapshot {
+            read: Meter { rows: 0, total: 702_072, bytes: 0 },
+            load: Meter { rows: 0, total: 702_072, bytes: 0 },
+            rejects: 0,
+            ..participants(Phase::Copying)
+        };
+        (
+            at(0, [users(Phase::Waiting), zero]),
+            at(4_000, [users(Phase::Waiting), participants(Phase::Copying)]),
+        )
+    }
+
+    #[test]
+    fn eighty_columns_hold_every_number() {
+        let (before, now) = copying();
+        let expected = [
+            "participants  3.2 s  1,234 rejects",
+            "  read    429#######   42 %  301,213/702,072   59 MB/s   75,303 rows/s  ETA 0:06",
+            "  load    399#######   39 %  280,828/702,072   48 MB/s   70,207 rows/s  ETA 0:06",
+            "  publish 0#########                                                            ",
+            "waiting: users",
+            "elapsed 4.0 s  0 of 2 done",
+        ];
+        assert_eq!(drawn(&now, &[before], 80, 24), expected);
+    }
+
+    #[test]
+    fn every_line_fits_every_width_down_to_one_column() {
+        let (before, now) = copying();
+        let huge = |rows| EntitySnapshot {
+            read: Meter { rows, total: u64::MAX, bytes: rows },
+            load: Meter { rows, total: u64::MAX, bytes: rows },
+            publish: Meter { rows, total: u64::MAX, bytes: 0 },
+            rejects: u64::MAX,
+            ..participants(Phase::Publishing)
+        };
+        let long = EntitySnapshot { entity: "an_entity_with_a_long_name".to_owned(), ..huge(u64::MAX - 1) };
+        let cases =
+            [(before, now), (at(0, [huge(0)]), at(1_000, [huge(u64::MAX - 1)])), (at(0, []), at(1, [long]))];
+        for (before, now) in &cases {
+            for (columns, rows) in (1..200).flat_map(|columns| [(columns, 50), (columns, 5)]) {
+                for line in drawn(now, std::slice::from_ref(before), columns, rows) {
+                    assert!(console::measure_text_width(&line) <= columns, "{columns}: {line:?}");
+                    assert!(!line.contains("100 %"), "{line}");
+                }
+                let mut tracker = Tracker::default();
+                tracker.observe(now);
+                for (seen, track) in tracker.of(now) {
+                    let line = finished(now, seen, track, columns, ASCII);
+                    assert!(line.is_ascii() && line.len() <= columns, "{columns}: {line:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn narrow_terminals_lose_columns_one_after_the_other() {
+        let (before, now) = copying();
+        let line = |columns| drawn(&now, std::slice::from_ref(&before), columns, 24).swap_remove(1);
+        assert_eq!(line(77), "  read    429#########   42 %  301,213/702,072   59 MB/s   75,303/s  ETA 0:06");
+        assert_eq!(line(64), "  read    429######   42 %  301,213/702,072   75,303/s  ETA 0:06");
+        assert_eq!(line(54), "  read    429#######   42 %  301,213/702,072  ETA 0:06");
+        assert_eq!(line(40), "  read    429##########   42 %  ETA 0:06");
+        assert_eq!(line(25), "  read    429#####   42 %");
+        assert_eq!(line(20), "  read   429########");
+    }
+
+    #[test]
+    fn a_low_terminal_has_a_line_for_each_entity_under_way() {
+        let (before, now) = copying();
+        let expected = [
+            "participants 399#########   39 %  280,828/702,072   59 MB/s   70,207/s  ETA 0:06",
+            "waiting: users",
+            "elapsed 4.0 s  0 of 2 done",
+        ];
+        assert_eq!(drawn(&now, &[before], 80, 6), expected);
+    }
+
+    #[test]
+    fn a_finished_entity_is_one_line_with_its_times_where_they_were_seen() {
+        let (_, now) = copying();
+        let mut tracker = Tracker::default();
+        let publishing = EntitySnapshot {
+            elapsed: Duration::from_millis(9_400),
+            phase_elapsed: Duration::from_millis(300),
+            ..participants(Phase::Publishing)
+        };
+        let done = EntitySnapshot { elapsed: Duration::from_millis(12_300), ..participants(Phase::Done) };
+        tracker.observe(&at(9_500, [users(Phase::Waiting), publishing]));
+        let now = Snapshot { entities: vec![users(Phase::Done), done], ..now };
+        tracker.observe(&now);
+        let lines: Vec<_> =
+            tracker.of(&now).map(|(seen, track)| finished(&now, seen, track, 80, PLAIN)).collect();
+        let expected = [
+            "✓ users             335 rows  in 0.1 s",
+            "✓ participants  702,072 rows  read+load 9.1 s  publish 3.2 s  1,234 rejects",
+        ];
+        assert_eq!(lines, expected);
     }
 }

@@ -13,6 +13,7 @@
 //! drawn become plain lines.
 
 mod bars;
+mod columns;
 mod json;
 mod layout;
 mod pace;

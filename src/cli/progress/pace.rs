@@ -150,7 +150,9 @@ impl Pace {
         if moved {
             self.moves.push_back(sample);
         }
-        while self.moves.len() > 2 && self.moves.get(1).is_some_and(|next| at.saturating_sub(next.at) >= WINDOW) {
+        while self.moves.len() > 2
+            && self.moves.get(1).is_some_and(|next| at.saturating_sub(next.at) >= WINDOW)
+        {
             self.moves.pop_front();
         }
         self.complete = meter.rows == meter.total;

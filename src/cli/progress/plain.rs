@@ -136,10 +136,11 @@ mod tests {
             at(9_600, [publishing]),
             at(12_700, [done]),
         ]);
-        // 280,828 rows and 237,958,270 bytes in 4.8 s; 421,244 rows are left.
+        // 280,828 rows and 237,958,270 bytes in 4.8 s. The first estimate, at 4.9 s: 421,244 rows at 59,751 a
+        // second, 7.05 s; 0.1 s later that has counted down to 6.95 s and moved 5 % of the way to 7.2 s.
         let expected = "\
 0.2 s  participants  copying  0 %  0/702,072 rows
-5.0 s  participants  copying  39 %  280,828/702,072 rows  50 MB/s  58,506 rows/s  ETA 8 s  1,234 rejects
+5.0 s  participants  copying  39 %  280,828/702,072 rows  50 MB/s  58,506 rows/s  ETA 7 s  1,234 rejects
 9.6 s  participants  publishing  0 %  0/702,072 rows  1,234 rejects
 12.7 s  participants  done  702,072 rows  read+load 9.1 s  publish 3.2 s  1,234 rejects
 ";

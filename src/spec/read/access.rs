@@ -49,7 +49,8 @@ impl<'t> Reader<'t> {
         self.problems
     }
 
-    /// Reports what the TOML reader says. A key that stands twice breaks nothing: the first counts.
+    /// Reports what the TOML reader says, to be called in the order of the text. A key that stands
+    /// twice breaks nothing: the first counts.
     ///
     /// The reader's errors have no kinds, only texts; the tests hold the two that are told apart.
     pub(super) fn syntax(&mut self, error: &toml::de::Error) {
@@ -60,10 +61,12 @@ impl<'t> Reader<'t> {
             self.report(span, format!("{key:?} stands here for the second time"), None);
             return;
         }
+        let last = self.broken.last();
+        if last.is_some_and(|(last, _)| line == *last) {
+            return;
+        }
         // A bracket left open makes an error of every line that follows.
-        let echo = self.broken.last().is_some_and(|(last, message)| {
-            line == *last || (line == last + 1 && message == error.message())
-        });
+        let echo = last.is_some_and(|(last, message)| line == last + 1 && message == error.message());
         if !echo {
             let hint = self.unquoted(span.start);
             self.add(span, format!("not TOML: {}", error.message()), hint);
@@ -89,7 +92,12 @@ impl<'t> Reader<'t> {
     }
 
     /// Reports something missing, to be put into what begins at `span`.
-    pub(super) fn missing(&mut self, span: Span, message: impl Into<String>, hint: impl Into<Option<String>>) {
+    pub(super) fn missing(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        hint: impl Into<Option<String>>,
+    ) {
         if self.broken.is_empty() {
             self.report(span, message, hint);
         }
@@ -162,7 +170,12 @@ impl<'t> Reader<'t> {
     }
 
     /// One of a few words.
-    pub(super) fn word<T: Copy>(&mut self, option: &str, value: &Value<'_>, words: &[(&str, T)]) -> Option<T> {
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        option: &str,
+        value: &Value<'_>,
+        words: &[(&str, T)],
+    ) -> Option<T> {
         let text = self.string(value)?;
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {

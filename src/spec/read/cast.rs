@@ -71,14 +71,21 @@ pub(super) fn read_options(
         cast.epoch_ms |= epoch_ms.is_some() && fits;
     }
     let scalar = cast.column_type.scalar;
-    let integer = matches!(scalar, Scalar::SmallInt | Scalar::Integer | Scalar::BigInt) && !cast.epoch_ms;
-    let number = integer || matches!(scalar, Scalar::Numeric(_) | Scalar::Real | Scalar::Double);
-    let time =
-        cast.epoch_ms || matches!(scalar, Scalar::Date | Scalar::Timestamp | Scalar::TimestampTz);
+    let integer = matches!(scalar, Scalar::SmallInt | Scalar::Integer | Scalar::BigInt);
+    let fraction = matches!(scalar, Scalar::Numeric(_) | Scalar::Real | Scalar::Double);
+    let number = (integer || fraction) && !cast.epoch_ms;
+    let time = cast.epoch_ms || matches!(scalar, Scalar::Date | Scalar::Timestamp | Scalar::TimestampTz);
 
     if let Some((span, value)) = fields.entry("blank") {
         let fits = matches!(scalar, Scalar::Text | Scalar::Varchar(_));
-        refuse(reader, known && !fits, "blank", span, &cast, "for text and varchar; elsewhere a blank is NULL");
+        refuse(
+            reader,
+            known && !fits,
+            "blank",
+            span,
+            &cast,
+            "for text and varchar; elsewhere a blank is NULL",
+        );
         cast.blank_null = reader.word("blank", value, &[("null", true)]).unwrap_or_default();
     }
     if let Some((span, value)) = fields.entry("none") {
@@ -123,7 +130,11 @@ pub(super) fn read_options(
 fn refuse(reader: &mut Reader<'_>, wrong: bool, option: &str, span: Span, cast: &CastSpec, place: &str) {
     if wrong {
         let name = if cast.epoch_ms { "epoch_ms".to_owned() } else { cast.column_type.to_string() };
-        reader.report(span, format!("{option} means nothing for the type {name}"), format!("{option} is {place}"));
+        reader.report(
+            span,
+            format!("{option} means nothing for the type {name}"),
+            format!("{option} is {place}"),
+        );
     }
 }
 

@@ -14,8 +14,26 @@ use super::cast::{read_options, read_type};
 use super::json::json_text;
 
 const OPTIONS: &[&str] = &[
-    "from", "type", "default", "const", "trim", "null_values", "case", "map", "lookup", "function", "allowed",
-    "parse", "blank", "none", "time", "unit", "format", "object", "scalar", "on_reject",
+    "from",
+    "type",
+    "default",
+    "const",
+    "trim",
+    "null_values",
+    "case",
+    "map",
+    "lookup",
+    "function",
+    "allowed",
+    "parse",
+    "blank",
+    "none",
+    "time",
+    "unit",
+    "format",
+    "object",
+    "scalar",
+    "on_reject",
 ];
 
 /// What may stand beside `const`: nothing is read, so no rule of reading applies.
@@ -95,9 +113,7 @@ fn read_table(
 /// The type with its options; taken from a constant or `$id` where none is written.
 fn read_cast(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, place: Span, name: &str) -> Option<CastSpec> {
     let cast = match (fields.get("type"), fields.get("const"), fields.get("from")) {
-        (Some(value), _, _) => {
-            reader.string(value).and_then(|text| read_type(reader, text, value.span()))
-        }
+        (Some(value), _, _) => reader.string(value).and_then(|text| read_type(reader, text, value.span())),
         (None, Some(value), _) => type_of(value.get_ref()).map(CastSpec::plain),
         (None, None, Some(value)) if value.get_ref().as_str().is_some_and(|text| text.starts_with('$')) => {
             Some(CastSpec::plain(ColumnType::scalar(Scalar::BigInt)))
@@ -119,7 +135,9 @@ fn type_of(value: &DeValue<'_>) -> Option<ColumnType> {
     let scalar = match value {
         DeValue::String(_) => Scalar::Text,
         DeValue::Boolean(_) => Scalar::Boolean,
-        DeValue::Integer(integer) if i64::from_str_radix(integer.as_str(), integer.radix()).is_ok() => Scalar::BigInt,
+        DeValue::Integer(integer) if i64::from_str_radix(integer.as_str(), integer.radix()).is_ok() => {
+            Scalar::BigInt
+        }
         DeValue::Integer(_) | DeValue::Float(_) => Scalar::Numeric(None),
         DeValue::Table(_) => Scalar::Jsonb,
         DeValue::Datetime(datetime) => match (datetime.date, datetime.time, datetime.offset) {
@@ -158,7 +176,12 @@ fn takes(cast: &CastSpec, value: &DeValue<'_>) -> bool {
         _ if cast.epoch_ms => matches!(value, String(_) | Integer(_) | Datetime(_)),
         Scalar::Text | Scalar::Varchar(_) | Scalar::Json | Scalar::Jsonb => true,
         _ if cast.column_type.array && matches!(value, Array(_)) => true,
-        Scalar::SmallInt | Scalar::Integer | Scalar::BigInt | Scalar::Numeric(_) | Scalar::Real | Scalar::Double => {
+        Scalar::SmallInt
+        | Scalar::Integer
+        | Scalar::BigInt
+        | Scalar::Numeric(_)
+        | Scalar::Real
+        | Scalar::Double => {
             matches!(value, String(_) | Integer(_) | Float(_))
         }
         Scalar::Boolean => matches!(value, String(_) | Integer(_) | Boolean(_)),
@@ -209,8 +232,11 @@ fn read_rules(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> TextRules {
         rules.null_values = reader.texts(value).unwrap_or_default();
     }
     if let Some(value) = fields.get("case") {
-        rules.case =
-            reader.word("case", value, &[("lower", Case::Lower), ("upper", Case::Upper), ("title", Case::Title)]);
+        rules.case = reader.word(
+            "case",
+            value,
+            &[("lower", Case::Lower), ("upper", Case::Upper), ("title", Case::Title)],
+        );
     }
     if let Some(value) = fields.get("map") {
         read_map(reader, value, &mut rules);
@@ -226,7 +252,11 @@ fn read_rules(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> TextRules {
         && let Some(name) = reader.string(value)
     {
         if !KNOWN_FUNCTIONS.contains(&name) {
-            reader.report(value.span(), format!("unknown function {name:?}"), did_you_mean(name, KNOWN_FUNCTIONS));
+            reader.report(
+                value.span(),
+                format!("unknown function {name:?}"),
+                did_you_mean(name, KNOWN_FUNCTIONS),
+            );
         }
         rules.function = Some(name.to_owned());
     }

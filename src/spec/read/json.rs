@@ -10,7 +10,8 @@ pub(super) fn json_text(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<St
     write_value(reader, value, &mut json).then_some(json)
 }
 
-/// Whether the value could be written.
+/// Whether the value could be written. The TOML reader lets nothing nest deeper than 80, so the
+/// recursion is bounded.
 fn write_value(reader: &mut Reader<'_>, value: &Value<'_>, json: &mut String) -> bool {
     match value.get_ref() {
         DeValue::String(_) => match reader.string(value) {

@@ -51,7 +51,8 @@ impl PipelineSpec {
 pub(super) fn read_file(file: &str, text: &str) -> FileRead {
     // A byte order mark is no character of the first line.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (root, errors) = DeTable::parse_recoverable(text);
+    let (root, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().map(|span| span.start));
     let mut reader = Reader::new(file, text);
     for error in &errors {
         reader.syntax(error);
@@ -87,14 +88,20 @@ fn read_pipeline(
     let targets = fields.entry("target").and_then(|(span, value)| {
         let listed = reader.table(value)?;
         if listed.is_empty() {
-            reader.missing(span, "there is no target", "write [target.NAME] with table, key and columns".to_owned());
+            reader.missing(
+                span,
+                "there is no target",
+                "write [target.NAME] with table, key and columns".to_owned(),
+            );
         }
         Some(read_targets(reader, listed))
     });
     let file = reader.file().to_owned();
-    let pipeline = entity.clone().zip(source).zip(targets).map(|(((entity, _), source), targets)| {
-        PipelineSpec { entity, file, source, targets }
-    });
+    let pipeline = entity
+        .clone()
+        .zip(source)
+        .zip(targets)
+        .map(|(((entity, _), source), targets)| PipelineSpec { entity, file, source, targets });
     (entity, pipeline)
 }
 

@@ -7,29 +7,35 @@ use crate::spec::problem::{closest, meant};
 const FIELDS: &[&str] = &["YYYY", "MM", "DD", "HH24", "MI", "SS"];
 
 /// Checks a pattern such as `MM/DD/YYYY HH24:MI`: the fields of a whole date, of the time as far as
-/// the pattern goes, and between them anything that is neither letter nor digit.
+/// the pattern goes, and between them ASCII that is neither letter nor digit, or ISO's own T and Z.
 ///
 /// Gives the message and the hint of the first mistake.
 pub(super) fn check(pattern: &str) -> Result<(), (String, String)> {
     let mut seen: Vec<&str> = Vec::new();
     let mut rest = pattern;
     while let Some(first) = rest.chars().next() {
-        if let Some(field) = FIELDS.iter().find(|field| rest.starts_with(**field)) {
-            if seen.contains(field) {
+        let field = FIELDS.iter().find_map(|field| Some((*field, rest.strip_prefix(field)?)));
+        if let Some((field, behind)) = field {
+            if seen.contains(&field) {
                 return Err((format!("the format {pattern:?} has {field} twice"), hint()));
             }
             seen.push(field);
-            rest = &rest[field.len()..];
-        } else if first.is_alphanumeric() {
-            let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
-            let word = &rest[..end];
+            rest = behind;
+        } else if first.is_ascii() && (!first.is_ascii_alphanumeric() || matches!(first, 'T' | 'Z')) {
+            rest = rest.trim_start_matches(first);
+        } else {
+            let word = rest.split(|c: char| c.is_ascii() && !c.is_alphanumeric()).next().unwrap_or(rest);
             let suggestion = closest(word, FIELDS.iter().copied()).map_or_else(hint, meant);
             return Err((format!("unknown field {word:?} in the format {pattern:?}"), suggestion));
-        } else {
-            rest = &rest[first.len_utf8()..];
         }
     }
-    let requires = [("YYYY", true), ("MM", true), ("DD", true), ("HH24", seen.contains(&"MI")), ("MI", seen.contains(&"SS"))];
+    let requires = [
+        ("YYYY", true),
+        ("MM", true),
+        ("DD", true),
+        ("HH24", seen.contains(&"MI")),
+        ("MI", seen.contains(&"SS")),
+    ];
     match requires.iter().find(|(field, required)| *required && !seen.contains(field)) {
         Some((field, _)) => Err((format!("the format {pattern:?} has no {field}"), hint())),
         None => Ok(()),
@@ -46,7 +52,14 @@ mod tests {
 
     #[test]
     fn a_whole_date_with_or_without_a_time_is_a_pattern() {
-        for pattern in ["MM/DD/YYYY", "YYYYMMDD", "DD.MM.YYYY HH24", "YYYY-MM-DD HH24:MI:SS", "HH24:MI, DD\u{2044}MM YYYY"] {
+        for pattern in [
+            "MM/DD/YYYY",
+            "YYYYMMDD",
+            "DD.MM.YYYY HH24",
+            "YYYY-MM-DD HH24:MI:SS",
+            "HH24:MI, DD.MM YYYY",
+            "YYYY-MM-DDTHH24:MI:SSZ",
+        ] {
             assert_eq!(check(pattern), Ok(()), "{pattern}");
         }
     }
@@ -57,7 +70,8 @@ mod tests {
             ("mm/DD/YYYY", "unknown field \"mm\" in the format \"mm/DD/YYYY\"", Some("MM")),
             ("MM/DD/YY", "unknown field \"YY\" in the format \"MM/DD/YY\"", None),
             ("MM/DD/YYYY HH:MI", "unknown field \"HH\" in the format \"MM/DD/YYYY HH:MI\"", None),
-            ("YYYY-MM-DDTHH24", "unknown field \"THH24\" in the format \"YYYY-MM-DDTHH24\"", Some("HH24")),
+            ("YYYY-MM-DD x24", "unknown field \"x24\" in the format \"YYYY-MM-DD x24\"", None),
+            ("YYYY⁄MM", "unknown field \"⁄MM\" in the format \"YYYY⁄MM\"", Some("MM")),
             ("MM/YYYY", "the format \"MM/YYYY\" has no DD", None),
             ("YYYY-MM-DD MI", "the format \"YYYY-MM-DD MI\" has no HH24", None),
             ("YYYY-MM-DD HH24 SS", "the format \"YYYY-MM-DD HH24 SS\" has no MI", None),

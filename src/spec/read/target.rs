@@ -35,7 +35,8 @@ pub(super) fn read_target(
         }
     }
     let table = fields.get("table").and_then(|value| read_table_name(reader, value));
-    let on_reject = fields.get("on_reject").and_then(|value| read_on_reject(reader, value)).unwrap_or_default();
+    let on_reject =
+        fields.get("on_reject").and_then(|value| read_on_reject(reader, value)).unwrap_or_default();
     let listed = fields.get("columns").and_then(|value| reader.table(value));
     let columns = listed.map(|listed| read_columns(reader, listed, on_reject));
     if let Some((span, _)) = fields.entry("columns")
@@ -130,7 +131,11 @@ fn read_filter(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<FilterSpec>
     let entries = reader.table(value)?;
     let fields = Fields::open(reader, entries, "key", &["from", "keep", "drop"]);
     if !fields.has("from") {
-        reader.missing(value.span(), "the filter has no \"from\"", "add from = \"…\": the key that decides".to_owned());
+        reader.missing(
+            value.span(),
+            "the filter has no \"from\"",
+            "add from = \"…\": the key that decides".to_owned(),
+        );
     }
     let from = fields.get("from").and_then(|value| {
         let text = reader.string(value)?;

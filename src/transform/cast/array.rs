@@ -27,7 +27,12 @@ impl ArrayCast {
         Self { element_oid: element.oid(), wrap }
     }
 
-    pub(super) fn encode(&self, scalar: &ScalarCast, value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+    pub(super) fn encode(
+        &self,
+        scalar: &ScalarCast,
+        value: Value<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Cell, Reason> {
         let start = out.len();
         let mut elements = Elements::begin(scalar, out);
         let outcome = match value {

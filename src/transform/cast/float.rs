@@ -29,7 +29,7 @@ impl FloatCast {
         };
         let decimal = number::decimal(&text)?;
         // The server refuses what becomes infinite, and what becomes zero without being it.
-        let fits = |finite, zero| finite && (!zero || decimal.is_zero());
+        let fits = |finite: bool, zero: bool| finite && (!zero || decimal.is_zero());
         let real: f32 = if self.real_range { text.parse().map_err(|_| Reason::NotANumber)? } else { 0.0 };
         if self.real_range && !fits(real.is_finite(), real == 0.0) {
             return Err(Reason::OutOfRange);

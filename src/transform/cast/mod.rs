@@ -95,7 +95,9 @@ impl ScalarCast {
         let named = spec.column_type.scalar;
         if spec.epoch_ms {
             return match (named, live) {
-                (BigInt, BigInt) => temporal::TemporalCast::compile(spec, live).map(|c| Some(Self::Temporal(c))),
+                (BigInt, BigInt) => {
+                    temporal::TemporalCast::compile(spec, live).map(|c| Some(Self::Temporal(c)))
+                }
                 _ => Err(Misfit(format!("epoch milliseconds need a bigint column, not one of type {live}"))),
             };
         }
@@ -106,7 +108,9 @@ impl ScalarCast {
             (SmallInt | Integer | BigInt, SmallInt | Integer | BigInt) => {
                 Self::Integer(integer::IntegerCast::new(named, live, spec))
             }
-            (Numeric(named), Numeric(live)) => Self::Numeric(numeric::NumericCast::new(named, live, spec.parse)),
+            (Numeric(named), Numeric(live)) => {
+                Self::Numeric(numeric::NumericCast::new(named, live, spec.parse))
+            }
             (Real | Double, Real | Double) => Self::Float(float::FloatCast::new(named, live, spec.parse)),
             (Boolean, Boolean) => Self::Boolean(boolean::BooleanCast::new(spec.object_true)),
             (Date, Date) | (Timestamp | TimestampTz, Timestamp | TimestampTz) => {

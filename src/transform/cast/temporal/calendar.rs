@@ -45,7 +45,11 @@ impl Stamp {
 /// The server's `date` of a day since 1970-01-01.
 pub(super) fn date(epoch_day: i128) -> Result<i32, Reason> {
     let days = epoch_day - i128::from(SERVER_EPOCH_DAY);
-    if DATES.contains(&days) { i32::try_from(days).map_err(|_| Reason::OutOfRange) } else { Err(Reason::OutOfRange) }
+    if DATES.contains(&days) {
+        i32::try_from(days).map_err(|_| Reason::OutOfRange)
+    } else {
+        Err(Reason::OutOfRange)
+    }
 }
 
 /// The server's `timestamp` of an instant in microseconds since 1970.

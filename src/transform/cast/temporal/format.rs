@@ -44,7 +44,8 @@ impl Format {
         let mut pieces = Vec::new();
         let mut rest = pattern;
         while let Some(first) = rest.bytes().next() {
-            let field = FIELDS.iter().find_map(|(name, field)| Some((name, *field, rest.strip_prefix(name)?)));
+            let field =
+                FIELDS.iter().find_map(|(name, field)| Some((name, *field, rest.strip_prefix(name)?)));
             if let Some((name, field, behind)) = field {
                 if pieces.contains(&Piece::Field(field)) {
                     return Err(format!("format {pattern:?} has {name} twice"));
@@ -94,7 +95,11 @@ impl Format {
             return None;
         }
         let micros = self.has_time.then_some(seconds * MICROS_PER_SECOND);
-        Some(calendar::epoch_day(year, month, day).map(|epoch_day| Stamp { epoch_day, micros, offset_seconds: 0 }))
+        Some(calendar::epoch_day(year, month, day).map(|epoch_day| Stamp {
+            epoch_day,
+            micros,
+            offset_seconds: 0,
+        }))
     }
 }
 

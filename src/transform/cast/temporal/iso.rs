@@ -14,7 +14,7 @@ pub(super) fn read(text: &str) -> Option<Result<Stamp, Reason>> {
     let month = rest.digits(2, 2)?;
     rest.expect(b'-')?;
     let day = rest.digits(2, 2)?;
-    let (micros, offset_seconds) = match rest.take(&[b'T', b't', b' ']) {
+    let (micros, offset_seconds) = match rest.take(b"Tt ") {
         Some(_) => (Some(rest.time()?), rest.offset()?),
         None => (None, 0),
     };

@@ -127,7 +127,12 @@ impl TemporalCast {
         Ok(Cell { null: false, coercion })
     }
 
-    fn encode_stamp(&self, stamp: Stamp, untidy: Option<Coercion>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+    fn encode_stamp(
+        &self,
+        stamp: Stamp,
+        untidy: Option<Coercion>,
+        out: &mut Vec<u8>,
+    ) -> Result<Cell, Reason> {
         let coercion = match self.target {
             Target::Date => {
                 encode_date(stamp.utc_day(), out)?;

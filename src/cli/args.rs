@@ -1,0 +1,211 @@
+//! What can be typed. What it means is in the file of each command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::progress::ProgressMode;
+use crate::summary::Mode;
+
+/// Streams JSON documents out of PostgreSQL, normalises them, and publishes them into typed tables
+#[derive(Debug, Parser)]
+#[command(
+    name = "xdoflow",
+    version,
+    about,
+    after_help = "Exit codes: 0 done; 1 failed, targets as before; 2 wrong usage or pipeline; 130 interrupted.\n\
+                  Start with: xdoflow demo --scale 0.1"
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show it all on a private server: V1 generated, V2 as the field has it, all pipelines, the result checked
+    Demo(DemoArgs),
+    /// Read V1, and publish it into V2
+    Run(RunArgs),
+    /// Compare the rows of V1 and V2 by count
+    Status(StatusArgs),
+    /// Check that the pipelines fit both databases
+    Check(CheckArgs),
+    /// Fill empty V1 tables with invented rows, as dirty as the field's
+    Generate(GenerateArgs),
+    /// Print the CREATE TABLE statements of V2
+    Ddl(DdlArgs),
+}
+
+/// Which databases; shared by the commands that use them
+#[derive(Clone, Debug, Args)]
+pub struct DatabaseArgs {
+    /// V1, which is only read: postgresql://user@host/database; what it lacks comes from PGHOST, ~/.pgpass …
+    #[arg(long, value_name = "URL", env = "XDOFLOW_SOURCE", hide_env_values = true)]
+    pub source: Option<String>,
+    /// V2 [default: the source]
+    #[arg(long, value_name = "URL", env = "XDOFLOW_TARGET", hide_env_values = true)]
+    pub target: Option<String>,
+}
+
+/// Which pipelines
+#[derive(Clone, Debug, Args)]
+pub struct PipelineArgs {
+    /// Entities, such as users agents transactions participants network [default: all]
+    #[arg(value_name = "ENTITY")]
+    pub entities: Vec<String>,
+    /// Read the pipeline files of this folder instead of the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub pipelines: Option<PathBuf>,
+}
+
+/// How progress is shown
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ProgressArgs {
+    /// How to show progress on standard error
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = ProgressMode::Auto)]
+    pub progress: ProgressMode,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub pipelines: PipelineArgs,
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// How V1 becomes V2
+    #[arg(long, value_enum, default_value_t = ModeArg::Merge)]
+    pub mode: ModeArg,
+    /// With merge: also delete rows that V1 no longer has, and surplus rows of a key
+    #[arg(long)]
+    pub prune: bool,
+    /// Connections that read, and threads that transform [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+    /// Stop, with the targets as before, when more values than this are rejected
+    #[arg(long, value_name = "N")]
+    pub max_rejects: Option<u64>,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Show what was coerced and rejected, column by column
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// The publish mode as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    /// Insert what is new, update what differs, leave what is equal untouched
+    Merge,
+    /// Make the target the image of V1; columns that V1 does not feed take their defaults
+    Replace,
+    /// Insert only what is missing
+    Insert,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Merge => Self::Merge,
+            ModeArg::Replace => Self::Replace,
+            ModeArg::Insert => Self::Insert,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub pipelines: PipelineArgs,
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// Print the counts as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub pipelines: PipelineArgs,
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// Print the findings as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// The database to fill; tables that hold rows are left alone
+    #[arg(long, value_name = "URL", env = "XDOFLOW_SOURCE", hide_env_values = true)]
+    pub source: Option<String>,
+    /// Size: 1 is 335 users, 37,041 agents, 55,023 transactions, 702,072 participants, 86,618 network rows
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = scale)]
+    pub scale: f64,
+    /// Rows are the same for the same seed and scale
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    pub seed: u64,
+    /// Connections that fill [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
+}
+
+/// The seed of a workspace that nobody asked to be special.
+pub const DEFAULT_SEED: u64 = 1;
+
+#[derive(Debug, Args)]
+pub struct DdlArgs {
+    /// Print the statements that put an exact V2 into the state that the field shows
+    #[arg(long)]
+    pub seed_state: bool,
+    /// Print the CREATE TABLE statements of V1 instead
+    #[arg(long, conflicts_with = "seed_state")]
+    pub v1: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Size of V1; 1 is the size of the field
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = scale)]
+    pub scale: f64,
+    /// Rows are the same for the same seed and scale
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    pub seed: u64,
+    /// Leave the server running at the end, and print how to connect
+    #[arg(long)]
+    pub keep: bool,
+    /// Use this database instead of a private server; it must hold none of the tables
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
+    /// Print the results as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(scale) if scale > 0.0 && scale <= 100.0 => Ok(scale),
+        Ok(_) => Err("a scale is above 0 and at most 100".into()),
+        Err(_) => Err("not a number".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

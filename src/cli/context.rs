@@ -1,0 +1,91 @@
+//! From arguments and environment to databases and pipelines.
+
+use std::io::Write;
+
+use super::args::{DatabaseArgs, PipelineArgs};
+use crate::error::{Error, Result};
+use crate::pg::{Database, Settings, Side};
+use crate::spec::{self, PipelineSpec};
+
+/// V1 and V2.
+pub struct Databases {
+    pub source: Database,
+    pub target: Database,
+}
+
+impl Databases {
+    pub fn resolve(arguments: &DatabaseArgs) -> Result<Self> {
+        let source = arguments.source.as_deref();
+        Ok(Self {
+            source: database(Side::Source, source)?,
+            target: database(Side::Target, arguments.target.as_deref().or(source))?,
+        })
+    }
+}
+
+/// A database by its URL, or by what the environment says.
+pub fn database(side: Side, url: Option<&str>) -> Result<Database> {
+    let settings = Settings::resolve(url, &|name| std::env::var(name).ok())?;
+    for warning in settings.warnings() {
+        // Where standard error is closed there is nobody to warn.
+        let _ = writeln!(anstream::stderr(), "warning: {warning}");
+    }
+    Ok(Database::new(side, settings))
+}
+
+/// The pipelines that the arguments name, in the order of the arguments; all where they name none.
+pub fn pipelines(arguments: &PipelineArgs) -> Result<Vec<PipelineSpec>> {
+    let all = match &arguments.pipelines {
+        Some(folder) => spec::load_dir(folder)?,
+        None => spec::shipped()?,
+    };
+    if arguments.entities.is_empty() {
+        return Ok(all);
+    }
+    let mut chosen: Vec<PipelineSpec> = Vec::new();
+    for name in &arguments.entities {
+        let Some(spec) = all.iter().find(|spec| spec.entity == *name) else {
+            let known: Vec<&str> = all.iter().map(|spec| spec.entity.as_str()).collect();
+            let near = known.iter().max_by(|a, b| {
+                strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
+            });
+            let hint = match near {
+                Some(near) if strsim::jaro_winkler(near, name) > 0.7 => format!("did you mean {near}?"),
+                _ => "an entity is named in the first line of its pipeline file".to_owned(),
+            };
+            return Err(Error::usage(format!("there is no pipeline for {name:?}"))
+                .detail(format!("the entities are {}", known.join(", ")))
+                .hint(hint));
+        };
+        if !chosen.iter().any(|one| one.entity == *name) {
+            chosen.push(spec.clone());
+        }
+    }
+    Ok(chosen)
+}
+
+/// How many connections read, and threads transform.
+pub fn jobs(given: Option<u16>) -> usize {
+    match given {
+        Some(jobs) => usize::from(jobs),
+        None => std::thread::available_parallelism().map_or(2, usize::from).min(64),
+    }
+}
+
+/// Writes data to standard output. A reader that has gone away is no error.
+pub fn print(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let mut stdout = anstream::stdout();
+    match write(&mut stdout).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::stop(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints one JSON object.
+pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::stop(format!("cannot write the result as JSON: {error}")))?;
+    print(|out| writeln!(out, "{text}"))
+}

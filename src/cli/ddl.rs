@@ -1,0 +1,20 @@
+//! `xdoflow ddl`
+
+use std::process::ExitCode;
+
+use super::args::DdlArgs;
+use super::context;
+use crate::ddl;
+use crate::error::Result;
+
+pub fn execute(arguments: &DdlArgs) -> Result<ExitCode> {
+    let text = if arguments.seed_state {
+        ddl::SEED_STATE.to_owned()
+    } else if arguments.v1 {
+        ddl::v1_ddl()
+    } else {
+        ddl::v2_ddl()
+    };
+    context::print(|out| out.write_all(text.as_bytes()))?;
+    Ok(ExitCode::SUCCESS)
+}

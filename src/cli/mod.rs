@@ -1,0 +1,70 @@
+//! The command line: the only floor that prints, and that reads the terminal, the arguments or the
+//! environment. Standard output is for data, standard error for people.
+
+mod args;
+mod check;
+mod context;
+mod ddl;
+mod demo;
+mod format;
+mod generate;
+mod progress;
+mod report;
+mod run;
+mod signals;
+mod status;
+mod style;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::error::{Error, Fate, Result};
+use args::{Arguments, Command};
+use signals::Signals;
+use style::Style;
+
+/// Runs the command that the arguments name. Exit codes: 0 done; 1 failed, targets as before; 2 wrong
+/// usage or pipeline; 130 interrupted (143 by SIGTERM).
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into(), None),
+    };
+    let (outcome, signal_code) = runtime.block_on(async {
+        let signals = match Signals::install() {
+            Ok(signals) => signals,
+            Err(error) => return (Err(error), None),
+        };
+        let outcome = execute(&arguments, &signals).await;
+        (outcome, signals.exit_code())
+    });
+    // A connection that still waits for a dead server must not keep the process.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(code) => code,
+        Err(error) => fail(&error, signal_code),
+    }
+}
+
+async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
+    match &arguments.command {
+        Command::Demo(demo) => demo::execute(demo, signals).await,
+        Command::Run(run) => run::execute(run, signals).await,
+        Command::Status(status) => status::execute(status, signals).await,
+        Command::Check(check) => check::execute(check, signals).await,
+        Command::Generate(generate) => generate::execute(generate, signals).await,
+        Command::Ddl(ddl) => ddl::execute(ddl),
+    }
+}
+
+fn fail(error: &Error, signal_code: Option<u8>) -> ExitCode {
+    let mut stderr = anstream::stderr();
+    // Where standard error is closed there is nobody to tell.
+    let _ = report::error(&mut stderr, error, Style::stderr());
+    match (error.fate(), signal_code) {
+        (Fate::Interrupted, Some(code)) => ExitCode::from(code),
+        _ => ExitCode::from(error.exit_code()),
+    }
+}

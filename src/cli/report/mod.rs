@@ -1,0 +1,131 @@
+//! Results for people, as text on a writer; the shapes for programs are those of `crate::summary`.
+//!
+//! Nothing here knows a terminal: what it can show comes in as a [`Style`]. Tables are our own short
+//! [`table`]: a library with colour in its cells (`comfy-table`) costs a dozen crates for what is
+//! padding and alignment here.
+
+mod run;
+mod status;
+mod table;
+
+use std::io::{self, Write};
+
+use crate::cli::style::{Style, Tone};
+use crate::error::Error;
+
+pub use self::run::run_summary;
+pub use self::status::status;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Good to know.
+    Note,
+    /// It works, but not as it should.
+    Warning,
+    /// It does not work.
+    Error,
+}
+
+/// What a check found: `error: users.user: no such table`, with a hint below it.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn finding(
+    out: &mut dyn Write,
+    severity: Severity,
+    place: &str,
+    message: &str,
+    hint: Option<&str>,
+    style: Style,
+) -> io::Result<()> {
+    let (word, tone) = match severity {
+        Severity::Note => ("note", Tone::Good),
+        Severity::Warning => ("warning", Tone::Warning),
+        Severity::Error => ("error", Tone::Critical),
+    };
+    labelled(out, "", (word, tone), &format!("{}: {message}", style.paint(Tone::Strong, place)), style)?;
+    hint.map_or(Ok(()), |hint| labelled(out, "  ", HINT, hint, style))
+}
+
+/// An error with its detail and its hint, as cargo prints them.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn error(out: &mut dyn Write, error: &Error, style: Style) -> io::Result<()> {
+    labelled(out, "", ("error", Tone::Critical), error.message(), style)?;
+    for (label, text) in [(("detail", Tone::Strong), error.detail_text()), (HINT, error.hint_text())] {
+        if let Some(text) = text {
+            labelled(out, "  ", label, text, style)?;
+        }
+    }
+    Ok(())
+}
+
+const HINT: (&str, Tone) = ("hint", Tone::Hint);
+
+/// `label: text`; further lines of the text stand below its first.
+fn labelled(
+    out: &mut dyn Write,
+    indent: &str,
+    (label, tone): (&str, Tone),
+    text: &str,
+    style: Style,
+) -> io::Result<()> {
+    write!(out, "{indent}{}", style.paint(tone, &format!("{label}:")))?;
+    let below = indent.len() + label.len() + 2;
+    for (index, line) in text.lines().enumerate() {
+        let before = if index == 0 { 1 } else { below };
+        writeln!(out, "{:before$}{line}", "")?;
+    }
+    if text.is_empty() { writeln!(out) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) const PLAIN: Style = Style { colour: false, unicode: true };
+    pub(super) const ASCII: Style = Style { colour: false, unicode: false };
+    pub(super) const COLOUR: Style = Style { colour: true, unicode: true };
+
+    /// What a printer writes.
+    pub(super) fn text(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        print(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_error_has_its_detail_and_its_hint_below_it() {
+        let full = Error::stop("connection refused").detail("host db1\nport 5432").hint("is it up?");
+        let expected = "\
+error: connection refused
+  detail: host db1
+          port 5432
+  hint: is it up?
+";
+        assert_eq!(text(|out| error(out, &full, PLAIN)), expected);
+        assert_eq!(text(|out| error(out, &Error::interrupted(), PLAIN)), "error: interrupted\n");
+        assert_eq!(
+            text(|out| error(out, &Error::stop("no").hint("yes"), COLOUR)),
+            "\x1b[1m\x1b[31merror:\x1b[0m no\n  \x1b[1m\x1b[36mhint:\x1b[0m yes\n"
+        );
+    }
+
+    #[test]
+    fn a_finding_says_how_bad_where_what_and_what_to_do() {
+        let expected = "\
+warning: agents.agent_caps: the key \"agent_id\" has no index
+  hint: create one
+";
+        let message = "the key \"agent_id\" has no index";
+        let place = "agents.agent_caps";
+        let printed = text(|out| finding(out, Severity::Warning, place, message, Some("create one"), PLAIN));
+        assert_eq!(printed, expected);
+        assert_eq!(text(|out| finding(out, Severity::Note, "x", "y", None, PLAIN)), "note: x: y\n");
+        assert_eq!(text(|out| finding(out, Severity::Error, "x", "y", None, PLAIN)), "error: x: y\n");
+    }
+}

@@ -1,0 +1,303 @@
+//! `run`: what it did to each target, then what is worth knowing of it.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::table::{Cell, Side, Table};
+use super::{HINT, labelled};
+use crate::cli::format;
+use crate::cli::style::{Style, Tone};
+use crate::summary::{ColumnSummary, EntitySummary, Mode, RunSummary, TargetSummary};
+
+/// So many reasons of rejects are named without `-v`.
+const REASONS: usize = 5;
+
+/// Writes the table of targets, the total and the notes; with `verbose` also each column's coercions and
+/// rejects.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
+    use Side::{Left, Right};
+    let mut table = Table::new(vec![
+        ("entity", Left),
+        ("target", Left),
+        ("inserted", Right),
+        ("updated", Right),
+        ("deleted", Right),
+        ("unchanged", Right),
+        ("quarantined", Right),
+        ("filtered", Right),
+    ]);
+    for entity in &run.entities {
+        for (index, target) in entity.targets.iter().enumerate() {
+            let name = if index == 0 { entity.entity.as_str() } else { "" };
+            let mut cells = vec![Cell::plain(name), Cell::plain(&target.name)];
+            cells.extend(counts(target).map(|(count, _)| Cell::count(count, style)));
+            table.row(cells);
+        }
+    }
+    table.print(out, style)?;
+    writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run)))?;
+    if is_equal(run) {
+        writeln!(out, "{}", style.paint(Tone::Good, "nothing changed: V2 was already equal"))?;
+    }
+    leftovers(out, run, style)?;
+    rejects(out, run, style, verbose)?;
+    if verbose { columns(out, run, style) } else { Ok(()) }
+}
+
+/// The counts of a target with their words, in the order of the table.
+fn counts(target: &TargetSummary) -> [(u64, &'static str); 6] {
+    [
+        (target.inserted, "inserted"),
+        (target.updated, "updated"),
+        (target.deleted, "deleted"),
+        (target.unchanged, "unchanged"),
+        (target.quarantined, "quarantined"),
+        (target.filtered, "filtered"),
+    ]
+}
+
+fn targets(run: &RunSummary) -> impl Iterator<Item = &TargetSummary> {
+    run.entities.iter().flat_map(|entity| &entity.targets)
+}
+
+/// `done in 12.3 s: 882,089 rows read from V1, 14 rows inserted, 3 deleted`: the noun once, zeros left out.
+fn total(run: &RunSummary) -> String {
+    let read = run.entities.iter().map(|entity| entity.rows_read).sum();
+    let elapsed = format::duration(Duration::from_millis(run.elapsed_ms));
+    let mut text = format!("done in {elapsed}: {} read from V1", format::counted(read, "row"));
+    let mut sums = counts(&TargetSummary::default());
+    for target in targets(run) {
+        for (sum, (count, _)) in sums.iter_mut().zip(counts(target)) {
+            sum.0 += count;
+        }
+    }
+    for (index, (sum, word)) in sums.into_iter().filter(|(sum, _)| *sum > 0).enumerate() {
+        let amount = if index == 0 { format::counted(sum, "row") } else { format::count(sum) };
+        text.push_str(&format!(", {amount} {word}"));
+    }
+    text
+}
+
+/// Whether V2 was the image of V1 before: a merge that wrote nothing, left nothing over and could load all.
+fn is_equal(run: &RunSummary) -> bool {
+    run.mode == Mode::Merge
+        && targets(run).all(|target| {
+            let written = target.inserted + target.updated + target.deleted;
+            written == 0 && target.quarantined == 0 && target.surplus == 0 && target.stale == 0
+        })
+}
+
+/// The rows that only `--prune` deletes.
+fn leftovers(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    // Both counts are of rows deleted where rows were deleted, else of rows that stay.
+    let stay = || targets(run).filter(|target| target.deleted == 0);
+    let surplus: Vec<_> = stay().map(|target| (target.surplus, &target.name)).collect();
+    let stale: Vec<_> = stay().map(|target| (target.stale, &target.name)).collect();
+    let mut any = false;
+    for (what, counts) in [("beyond the first of their key", surplus), ("that V1 no longer has", stale)] {
+        let sum: u64 = counts.iter().map(|(count, _)| count).sum();
+        if sum > 0 {
+            any = true;
+            let each = counts.iter().filter(|(count, _)| *count > 0);
+            let each: Vec<_> =
+                each.map(|(count, name)| format!("{} {name}", format::count(*count))).collect();
+            let text = format!("{} {what} stay in V2: {}", format::counted(sum, "row"), each.join(", "));
+            labelled(out, "", ("note", Tone::Warning), &text, style)?;
+        }
+    }
+    if any { labelled(out, "", HINT, "\"--prune\" deletes them", style) } else { Ok(()) }
+}
+
+/// How many values were rejected, and why most of them.
+fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
+    let sum: u64 = run.entities.iter().map(|entity| entity.rejects).sum();
+    if sum == 0 {
+        return Ok(());
+    }
+    let text = format!("{}, kept in the quarantine table", format::counted(sum, "reject"));
+    labelled(out, "", ("note", Tone::Warning), &text, style)?;
+    if verbose {
+        return Ok(());
+    }
+    let mut reasons: Vec<(&EntitySummary, &ColumnSummary)> = run
+        .entities
+        .iter()
+        .flat_map(|entity| entity.columns.iter().map(move |column| (entity, column)))
+        .filter(|(_, column)| column.rejected)
+        .collect();
+    reasons.sort_by_key(|(_, column)| std::cmp::Reverse(column.count));
+    for (entity, column) in reasons.iter().take(REASONS) {
+        writeln!(out, "  {}: {}", place(entity, column), what(column, style))?;
+    }
+    match reasons.len().saturating_sub(REASONS) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {}, shown with -v", format::counted(more as u64, "more reason")),
+    }
+}
+
+/// All that was met in each column, a line a column.
+fn columns(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    for entity in &run.entities {
+        let mut rest = entity.columns.as_slice();
+        let same = |a: &ColumnSummary, b: &ColumnSummary| a.table == b.table && a.column == b.column;
+        while let Some(first) = rest.first() {
+            let (column, after) = rest.split_at(rest.iter().take_while(|next| same(first, next)).count());
+            let met: Vec<_> = column.iter().map(|column| what(column, style)).collect();
+            writeln!(out, "  {}: {}", style.paint(Tone::Strong, &place(entity, first)), met.join("; "))?;
+            rest = after;
+        }
+    }
+    Ok(())
+}
+
+/// `agent_caps.team_cap`: the target's name for people and the column.
+fn place(entity: &EntitySummary, column: &ColumnSummary) -> String {
+    let target = entity.targets.iter().find(|target| target.table == column.table);
+    format!("{}.{}", target.map_or(&column.table, |target| &target.name), column.column)
+}
+
+/// `7,312 × "" → NULL`, `12 rejected: not a number (ids 12, 77, 103)`
+fn what(column: &ColumnSummary, style: Style) -> String {
+    let count = format::count(column.count);
+    if !column.rejected {
+        return style.signs(&format!("{count} × {}", column.label)).into_owned();
+    }
+    let ids: Vec<_> = column.sample_ids.iter().map(ToString::to_string).collect();
+    let ids = match ids.as_slice() {
+        [] => String::new(),
+        [id] => format!(" (id {id})"),
+        ids => format!(" (ids {})", ids.join(", ")),
+    };
+    let text = format!("{count} rejected: {}{ids}", column.label);
+    style.paint(Tone::Warning, &style.signs(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ASCII, PLAIN, text};
+    use super::*;
+
+    fn column(column: &str, label: &str, rejected: bool, count: u64, sample_ids: &[i64]) -> ColumnSummary {
+        ColumnSummary {
+            table: "mvpw5_673".to_owned(),
+            column: column.to_owned(),
+            rule: String::new(),
+            label: label.to_owned(),
+            rejected,
+            count,
+            sample_ids: sample_ids.to_vec(),
+        }
+    }
+
+    fn target(table: &str, name: &str, unchanged: u64) -> TargetSummary {
+        TargetSummary {
+            table: table.to_owned(),
+            name: name.to_owned(),
+            unchanged,
+            ..TargetSummary::default()
+        }
+    }
+
+    fn run(entities: Vec<EntitySummary>) -> RunSummary {
+        RunSummary { run_id: 1, mode: Mode::Merge, elapsed_ms: 12_300, entities }
+    }
+
+    fn entity(name: &str, rows_read: u64, targets: Vec<TargetSummary>) -> EntitySummary {
+        let (entity, columns) = (name.to_owned(), Vec::new());
+        EntitySummary { entity, rows_read, rejects: 0, elapsed_ms: 900, targets, columns }
+    }
+
+    fn agents() -> EntitySummary {
+        let caps = TargetSummary {
+            inserted: 14,
+            updated: 370,
+            unchanged: 36_655,
+            quarantined: 2,
+            surplus: 14_066,
+            stale: 3,
+            ..target("mvpw5_673", "agent_caps", 0)
+        };
+        EntitySummary {
+            rejects: 14,
+            columns: vec![
+                column("team_cap", "\"\" → NULL", false, 7_312, &[1, 2, 3]),
+                column("team_cap", "string → number", false, 41, &[]),
+                column("team_cap", "not a number", true, 12, &[12, 77, 103]),
+                column("tier", "out of range", true, 2, &[5]),
+            ],
+            ..entity("agents", 37_041, vec![target("mvpw5_670", "agent", 37_041), caps])
+        }
+    }
+
+    #[test]
+    fn the_report_counts_every_target_and_says_what_stays_and_what_was_rejected() {
+        let seen = run(vec![entity("users", 335, vec![target("mvpw5_664", "user", 335)]), agents()]);
+        let head = "\
+entity  target      inserted  updated  deleted  unchanged  quarantined  filtered
+users   user               ·        ·        ·        335            ·         ·
+agents  agent              ·        ·        ·     37,041            ·         ·
+        agent_caps        14      370        ·     36,655            2         ·
+
+done in 12.3 s: 37,376 rows read from V1, 14 rows inserted, 370 updated, 74,031 unchanged, 2 quarantined
+note: 14,066 rows beyond the first of their key stay in V2: 14,066 agent_caps
+note: 3 rows that V1 no longer has stay in V2: 3 agent_caps
+hint: \"--prune\" deletes them
+note: 14 rejects, kept in the quarantine table
+";
+        let short = "  agent_caps.team_cap: 12 rejected: not a number (ids 12, 77, 103)
+  agent_caps.tier: 2 rejected: out of range (id 5)
+";
+        let long = "  agent_caps.team_cap: 7,312 × \"\" → NULL; 41 × string → number; \
+12 rejected: not a number (ids 12, 77, 103)
+  agent_caps.tier: 2 rejected: out of range (id 5)
+";
+        assert_eq!(text(|out| run_summary(out, &seen, PLAIN, false)), format!("{head}{short}"));
+        assert_eq!(text(|out| run_summary(out, &seen, PLAIN, true)), format!("{head}{long}"));
+        assert!(text(|out| run_summary(out, &seen, ASCII, true)).is_ascii());
+    }
+
+    #[test]
+    fn a_merge_that_wrote_nothing_was_equal_and_an_insert_does_not_know() {
+        let mut seen = run(vec![entity("users", 335, vec![target("mvpw5_664", "user", 335)])]);
+        let expected = "\
+entity  target  inserted  updated  deleted  unchanged  quarantined  filtered
+users   user           ·        ·        ·        335            ·         ·
+
+done in 12.3 s: 335 rows read from V1, 335 rows unchanged
+nothing changed: V2 was already equal
+";
+        assert_eq!(text(|out| run_summary(out, &seen, PLAIN, false)), expected);
+        seen.mode = Mode::Insert;
+        assert!(!text(|out| run_summary(out, &seen, PLAIN, false)).contains("equal"));
+    }
+
+    #[test]
+    fn pruned_rows_do_not_stay() {
+        let pruned =
+            TargetSummary { deleted: 17, surplus: 14, stale: 3, ..target("mvpw5_673", "agent_caps", 9) };
+        let printed =
+            text(|out| run_summary(out, &run(vec![entity("agents", 9, vec![pruned])]), PLAIN, false));
+        assert!(printed.ends_with("9 rows read from V1, 17 rows deleted, 9 unchanged\n"), "{printed}");
+    }
+
+    #[test]
+    fn only_the_most_frequent_reasons_are_named_without_verbose() {
+        let columns = (1..=7).map(|n| column(&format!("c{n}"), "not a number", true, n, &[])).collect();
+        let seen = run(vec![EntitySummary { rejects: 28, columns, ..agents() }]);
+        let printed = text(|out| run_summary(out, &seen, PLAIN, false));
+        let expected = "\
+note: 28 rejects, kept in the quarantine table
+  agent_caps.c7: 7 rejected: not a number
+  agent_caps.c6: 6 rejected: not a number
+  agent_caps.c5: 5 rejected: not a number
+  agent_caps.c4: 4 rejected: not a number
+  agent_caps.c3: 3 rejected: not a number
+  and 2 more reasons, shown with -v
+";
+        assert!(printed.ends_with(expected), "{printed}");
+    }
+}

@@ -1,0 +1,72 @@
+//! `xdoflow run`
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::args::RunArgs;
+use super::context::{self, Databases};
+use super::progress::{Outcome, ProgressMode, Ticker};
+use super::signals::Signals;
+use super::style::Style;
+use crate::error::{Error, Result};
+use crate::pipeline::{self, Job};
+use crate::progress::Progress;
+use crate::spec::PipelineSpec;
+use crate::summary::{Mode, RunSummary};
+
+pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode> {
+    let mode = Mode::from(arguments.mode);
+    if arguments.prune && mode != Mode::Merge {
+        return Err(Error::usage(format!("--prune has no meaning with --mode {}", mode.name()))
+            .detail("replace always makes the target the image of V1; insert never deletes")
+            .hint("leave out --prune, or use --mode merge"));
+    }
+    let specs = context::pipelines(&arguments.pipelines)?;
+    let databases = Databases::resolve(&arguments.databases)?;
+    let request = Request {
+        specs,
+        databases,
+        mode,
+        prune: arguments.prune,
+        jobs: context::jobs(arguments.jobs),
+        max_rejects: arguments.max_rejects,
+        progress: arguments.progress.progress,
+    };
+    let summary = run(request, signals).await?;
+    if arguments.json {
+        context::print_json(&summary)?;
+    } else {
+        context::print(|out| super::report::run_summary(out, &summary, Style::stdout(), arguments.verbose))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A run, as commands ask for it.
+pub struct Request {
+    pub specs: Vec<PipelineSpec>,
+    pub databases: Databases,
+    pub mode: Mode,
+    pub prune: bool,
+    pub jobs: usize,
+    pub max_rejects: Option<u64>,
+    pub progress: ProgressMode,
+}
+
+/// Runs, with progress on standard error.
+pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
+    let progress = Arc::new(Progress::new(request.specs.iter().map(|spec| spec.entity.clone())));
+    let ticker = Ticker::start(request.progress, Arc::clone(&progress));
+    let job = Job {
+        specs: request.specs,
+        source: request.databases.source,
+        target: request.databases.target,
+        mode: request.mode,
+        prune: request.prune,
+        jobs: request.jobs,
+        max_rejects: request.max_rejects,
+        progress,
+    };
+    let outcome = pipeline::run(job, signals.received()).await;
+    ticker.finish(if outcome.is_ok() { Outcome::Done } else { Outcome::Stopped });
+    outcome
+}

@@ -1,0 +1,64 @@
+//! # xdoflow
+//!
+//! Streams documents out of PostgreSQL tables `(id bigint, xdo jsonb)`, normalises them in parallel, and
+//! publishes them into typed tables: every row accounted for, every value exact or in quarantine.
+//!
+//! ```text
+//! V1: mvpw1_N (id, xdo)                                           V2: mvpw5_N, …
+//!   │ COPY (SELECT id, xdo … WHERE ctid in [a,b)) TO STDOUT BINARY    ▲ publish: ONE transaction for all
+//!   │ R connections, one exported snapshot, a queue of partitions     │ targets of an entity: lock, checks,
+//!   ▼                                                                 │ merge, ledger row, commit
+//! extract ─batches─► transform (rayon, CPU only) ─row buffers─► load: COPY staging FROM STDIN BINARY
+//!   bounded in bytes   one scan of a document writes a row        one connection per target and lane;
+//!                      into the buffer of each of its targets     rejects go to the quarantine table
+//! ```
+//!
+//! One read of a document feeds all its targets. No typed row, no tree and no per-field allocation
+//! stands between the bytes that come in and the bytes that go out.
+//!
+//! ## The floors
+//!
+//! Imports run downward only; a test walks the sources and fails on one that runs up.
+//!
+//! | floor | modules |
+//! | --- | --- |
+//! | 5 | [`cli`]: the only floor that prints, reads the terminal, the arguments or the environment |
+//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`check`], [`workspace`] |
+//! | 3 | [`stage`]: extract, transform, load, staging, publish, ledger; no stage imports another |
+//! | 2 | [`transform`]: documents to rows, CPU only; [`pg`]: the only user of `tokio_postgres` |
+//! | 1 | [`spec`]: pipeline files; [`pgcopy`]: COPY BINARY without I/O; [`partition`]: sizes to partitions |
+//! | 0 | the vocabulary: [`error`], [`name`], [`schema`], [`progress`], [`summary`] |
+//!
+//! Beside the floors stand [`generate`], [`catalog`] and [`ddl`] (a workspace to try things on) and
+//! [`server`] (a private PostgreSQL for the demo and the tests).
+//!
+//! ## What is promised
+//!
+//! * The targets of an entity change in one transaction, or not at all.
+//! * A run reads one instant of V1, whatever is written meanwhile.
+//! * `rows read = loaded + quarantined + filtered`, for each target, checked before the commit.
+//! * A row that is equal is not written again; a run that changes nothing writes nothing.
+
+pub mod catalog;
+pub mod check;
+pub mod cli;
+pub mod ddl;
+pub mod error;
+pub mod generate;
+pub mod name;
+pub mod partition;
+pub mod pg;
+pub mod pgcopy;
+pub mod pipeline;
+pub mod plan;
+pub mod progress;
+pub mod schema;
+pub mod server;
+pub mod spec;
+pub mod stage;
+pub mod status;
+pub mod summary;
+pub mod transform;
+pub mod workspace;
+
+pub use error::{Error, Result};

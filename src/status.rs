@@ -1,0 +1,34 @@
+//! `status`: the rows of V1 against the rows of V2, by count.
+
+use crate::error::{Error, Result};
+use crate::pg::{Database, Session, TableInfo};
+use crate::name::TableName;
+use crate::spec::model::PipelineSpec;
+use crate::summary::{EntityCount, Level, SplitCount, StatusReport};
+
+/// Counts both sides. The first target of an entity is compared as the entity itself; the others hold
+/// one row for each of its rows.
+pub async fn status(source: &Database, target: &Database, specs: &[PipelineSpec]) -> Result<StatusReport> {
+    let (source, target) = tokio::try_join!(source.connect("status"), target.connect("status"))?;
+    let mut report = StatusReport { entity_counts: Vec::new(), split_tables: Vec::new() };
+    for spec in specs {
+        let v1 = count(&source, &spec.source.table, "source").await?;
+        let Some((main, splits)) = spec.targets.split_first() else { continue };
+        let v2 = count(&target, &main.table, "target").await?;
+        report.entity_counts.push(EntityCount::new(spec.entity.clone(), v1, v2));
+        for split in splits {
+            let rows = count(&target, &split.table, "target").await?;
+            let level = Level::of(rows, v1);
+            report.split_tables.push(SplitCount { table: split.name.clone(), rows, expected: v1, level });
+        }
+    }
+    Ok(report)
+}
+
+async fn count(session: &Session, table: &TableName, side: &str) -> Result<u64> {
+    let info = TableInfo::read(session, table).await?.ok_or_else(|| {
+        Error::stop(format!("the {side} database has no table {table}"))
+            .hint(format!("check --{side} and the search path"))
+    })?;
+    session.count(&format!("SELECT count(*) FROM {}", info.name.quoted()), &[]).await
+}
