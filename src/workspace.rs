@@ -34,7 +34,7 @@ struct Slice {
 pub async fn fill_v1(database: &Database, generator: Generator, jobs: usize, progress: Arc<Progress>) -> Result<()> {
     let session = database.connect("generate").await?;
     refuse_full_tables(&session, &generator).await?;
-    session.batch(&ddl::v1_ddl()).await?;
+    session.batch(&ddl::v1_ddl(None)).await?;
     let mut slices = VecDeque::new();
     for (table, plan) in generator.tables().iter().enumerate() {
         progress.entity(table).expect(plan.rows, 1);
@@ -134,7 +134,7 @@ fn table_name(name: &str) -> Result<TableName> {
 
 /// Creates the V2 tables.
 pub async fn create_v2(database: &Database) -> Result<()> {
-    database.connect("create V2").await?.batch(&ddl::v2_ddl()).await
+    database.connect("create V2").await?.batch(&ddl::v2_ddl(None)).await
 }
 
 /// Puts a V2 that is an exact image of V1 into the state that the field shows.

@@ -11,9 +11,9 @@ pub fn execute(arguments: &DdlArgs) -> Result<ExitCode> {
     let text = if arguments.seed_state {
         ddl::SEED_STATE.to_owned()
     } else if arguments.v1 {
-        ddl::v1_ddl()
+        ddl::v1_ddl(None)
     } else {
-        ddl::v2_ddl()
+        ddl::v2_ddl(None)
     };
     context::print(|out| out.write_all(text.as_bytes()))?;
     Ok(ExitCode::SUCCESS)

@@ -6,7 +6,7 @@
 //! share plus a jitter of at most half a block's share (so they never fall), and within a block half of
 //! them are missing in one hole at a random place, the rest evenly.
 
-use super::rng::{hash, scale};
+use super::rng::{Purpose, hash, scale};
 
 /// Rows per block; small enough that a table of a few hundred rows has several.
 const BLOCK: u64 = 64;
@@ -49,7 +49,7 @@ impl Ids {
         let (start, end) = (block * BLOCK, ((block + 1) * BLOCK).min(last));
         let at_start = self.anchor(start);
         let within = self.anchor(end).saturating_sub(at_start);
-        let hole = start + 1 + scale(hash(self.seed, 2, block), end - start);
+        let hole = start + 1 + scale(hash(self.seed, Purpose::Hole, block), end - start);
         let in_hole = if index >= hole { within / 2 } else { 0 };
         at_start + (within - within / 2) * (index - start) / (end - start) + in_hole
     }
@@ -62,7 +62,7 @@ impl Ids {
             return even(index.min(last));
         }
         let next = even((index + BLOCK).min(last));
-        even(index) + scale(hash(self.seed, 1, index), (next - even(index)) / 2 + 1)
+        even(index) + scale(hash(self.seed, Purpose::Jitter, index), (next - even(index)) / 2 + 1)
     }
 }
 

@@ -3,13 +3,30 @@
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 
+/// What a hash is for: equal numbers hashed for different purposes have nothing in common.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+pub(super) enum Purpose {
+    Jitter = 1,
+    Hole,
+    Sponsor,
+    HalfLink,
+    HalfLinkAgent,
+    Person,
+    Uuid,
+    Owner,
+    Cluster,
+    /// The rows of the table with number 0; those of the table n are n further.
+    Rows = 100,
+}
+
 /// The random numbers of one row.
 pub(super) struct RowRng(Pcg64Mcg);
 
 impl RowRng {
     /// The numbers of row `index` of the table with number `table`.
     pub(super) fn new(seed: u64, table: u64, index: u64) -> Self {
-        let high = hash(seed, table, index);
+        let high = hash_bits(seed, Purpose::Rows as u64 + table, index);
         Self(Pcg64Mcg::new((u128::from(high) << 64) | u128::from(mix(high))))
     }
 
@@ -41,7 +58,11 @@ impl RowRng {
 }
 
 /// 64 bits that are a function of a seed, a purpose and a number.
-pub(super) fn hash(seed: u64, purpose: u64, number: u64) -> u64 {
+pub(super) fn hash(seed: u64, purpose: Purpose, number: u64) -> u64 {
+    hash_bits(seed, purpose as u64, number)
+}
+
+fn hash_bits(seed: u64, purpose: u64, number: u64) -> u64 {
     mix(mix(seed ^ purpose.wrapping_mul(0xD6E8_FEB8_6659_FD93)).wrapping_add(number))
 }
 

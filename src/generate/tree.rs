@@ -15,7 +15,7 @@
 //! one in 20,000 closes a cycle of two with an edge of the forest, one in 60,000 a cycle of three. At
 //! scale 1 they are 9, 4, 2 and 1.
 
-use super::rng::{hash, scale};
+use super::rng::{Purpose, hash, scale};
 
 /// Of a hundred network rows so many hold an edge.
 const EDGE_PERCENT: u64 = 40;
@@ -57,12 +57,7 @@ impl Tree {
         }
         let low = agent / 2;
         // `roots` is at least 1, so that agent > 0 and the range is not empty.
-        Some((low + scale(hash(self.seed, 3, agent), agent - low)) & !1)
-    }
-
-    /// The hops from an agent to its root.
-    pub(super) fn depth(&self, agent: u64) -> u64 {
-        std::iter::successors(self.sponsor(agent), |&next| self.sponsor(next)).count() as u64
+        Some((low + scale(hash(self.seed, Purpose::Sponsor, agent), agent - low)) & !1)
     }
 
     /// What the network row at `index` says.
@@ -94,8 +89,8 @@ impl Tree {
 
     /// A row without an edge: of twelve, six lack the sponsor, four the downline agent, two both.
     fn half(&self, index: u64, latest: u64) -> Link {
-        let agent = Some(scale(hash(self.seed, 5, index), latest + 1));
-        let (sponsor, downline) = match scale(hash(self.seed, 4, index), 12) {
+        let agent = Some(scale(hash(self.seed, Purpose::HalfLinkAgent, index), latest + 1));
+        let (sponsor, downline) = match scale(hash(self.seed, Purpose::HalfLink, index), 12) {
             0..6 => (None, agent),
             6..10 => (agent, None),
             _ => (None, None),
@@ -125,7 +120,7 @@ mod tests {
                 }
                 None => roots += 1,
             }
-            depths.push(tree.depth(agent));
+            depths.push(std::iter::successors(tree.sponsor(agent), |&next| tree.sponsor(next)).count());
         }
         assert_eq!(roots, 186);
         let deepest = depths.iter().max().copied().unwrap_or_default();

@@ -142,8 +142,8 @@ pub(super) struct Attempt<'a> {
 
 const UNREACHED_HINT: &str =
     "is a PostgreSQL server running there, and does it accept connections? check host and port";
-const OFFERED_HINT: &str = "check sslmode and channel_binding against what the server offers; it may ask for trust, \
-     a password or a client certificate, and not for GSSAPI";
+const OFFERED_HINT: &str =
+    "check sslmode and channel_binding against what the server offers; GSSAPI is not spoken";
 const PASSWORD_HINT: &str =
     "a password comes from the connection string, PGPASSWORD, or ~/.pgpass (PGPASSFILE), in this order";
 

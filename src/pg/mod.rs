@@ -4,11 +4,15 @@
 pub mod catalog;
 pub mod connect;
 pub mod copy;
-pub mod password;
+mod dsn;
+mod fault;
+mod parameters;
+mod password;
 pub mod session;
 pub mod settings;
 pub mod sql;
-pub mod tls;
+mod tls;
+mod verify;
 
 pub use catalog::TableInfo;
 pub use copy::{BatchStream, Loader};

@@ -196,6 +196,7 @@ impl<'a> Decimal<'a> {
     /// 0.DIGITS × 10^point.
     fn significant(&self) -> (Digits<'a>, i64) {
         let zeros = |digits: &[u8]| digits.iter().take_while(|&&digit| digit == b'0').count();
+        // A count of leading elements is no more than there are: the slices below begin within them.
         let skip = zeros(self.whole);
         let mut point = (self.whole.len() - skip) as i64 + self.exponent;
         let mut digits = Digits(&self.whole[skip..], self.fraction);
@@ -282,6 +283,7 @@ impl Payload<'_> {
             0 => (0, 0),
             _ => (weight as i16 as u16, if self.negative { NEGATIVE } else { 0 }),
         };
+        // The header stands at `start`, and nothing in front of `end` was cut off.
         for (to, word) in self.out[start..].chunks_exact_mut(2).zip([groups, weight, sign, self.dscale]) {
             to.copy_from_slice(&word.to_be_bytes());
         }

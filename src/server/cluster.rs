@@ -192,7 +192,8 @@ fn output_with_input(command: &mut Command, text: &str) -> io::Result<Output> {
     child.wait_with_output()
 }
 
-fn has_unicode_c_locale() -> bool {
+/// Whether the system knows the locale in which characters are Unicode and all else is C.
+pub(super) fn has_unicode_c_locale() -> bool {
     let listed = Command::new("locale").arg("-a").stdin(Stdio::null()).output();
     listed.is_ok_and(|output| {
         let names = String::from_utf8_lossy(&output.stdout);

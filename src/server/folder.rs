@@ -39,21 +39,27 @@ done"#;
 /// A folder with a random name and mode 0700 that is removed when this is dropped.
 pub(super) struct Folder {
     path: PathBuf,
-    watchdog: Option<Child>,
+    pub(super) watchdog: Option<Child>,
     kept: bool,
 }
 
 impl Folder {
-    /// Makes one in the system's temporary folder, or in `/tmp` where that is too deep for a socket.
-    pub(super) fn create() -> Result<Self> {
-        let name = format!("xdoflow-{}", random_hex(8)?);
-        let path = place(&env::temp_dir(), &name);
-        DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
-            Error::stop(format!("could not make a folder for a private server: {error}"))
-                .detail(path.display().to_string())
-                .hint("set TMPDIR to a folder that one can write to")
-        })?;
-        Ok(Self { path, watchdog: None, kept: false })
+    /// Makes one for the owner, in the system's temporary folder, or in `/tmp` where that is too deep
+    /// for a socket. The watchdog is there first: no moment is left in which a kill leaves it behind.
+    pub(super) fn create(owner: &Owner, binaries: &Binaries) -> Result<Self> {
+        let path = place(&env::temp_dir(), &format!("xdoflow-{}", random_hex(8)?));
+        let watchdog = watch(&path, owner, binaries)?;
+        let mut folder = Self { path, watchdog: Some(watchdog), kept: false };
+        let made = DirBuilder::new().mode(0o700).create(&folder.path);
+        if let Err(error) = made {
+            // What is there, if anything, is not ours.
+            folder.keep();
+            return Err(Error::stop(format!("could not make a folder for a private server: {error}"))
+                .detail(folder.path.display().to_string())
+                .hint("set TMPDIR to a folder that one can write to"));
+        }
+        owner.give_folder(&folder.path)?;
+        Ok(folder)
     }
 
     /// Where it is.
@@ -64,15 +70,6 @@ impl Folder {
     /// Whether it stays.
     pub(super) fn is_kept(&self) -> bool {
         self.kept
-    }
-
-    /// Posts the watchdog, as the server's user: as root it could stop processes of anyone.
-    pub(super) fn watch(&mut self, owner: &Owner, binaries: &Binaries) -> Result<()> {
-        let mut command = owner.command(Path::new("/bin/sh"), Path::new("/"));
-        command.args(["-c", WATCHDOG, "sh"]).arg(binaries.program("pg_ctl")).arg(&self.path);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        self.watchdog = Some(command.spawn().map_err(|error| owner.cannot_run(&command, &error))?);
-        Ok(())
     }
 
     /// Leaves the folder, and what runs in it, alone from now on.
@@ -99,6 +96,14 @@ impl Drop for Folder {
     }
 }
 
+/// Posts the watchdog of a folder, as the server's user: as root it could stop processes of anyone.
+fn watch(path: &Path, owner: &Owner, binaries: &Binaries) -> Result<Child> {
+    let mut command = owner.command(Path::new("/bin/sh"), Path::new("/"));
+    command.args(["-c", WATCHDOG, "sh"]).arg(binaries.program("pg_ctl")).arg(path);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    command.spawn().map_err(|error| owner.cannot_run(&command, &error))
+}
+
 /// The folder's path: below `temp` if a socket's path in it is short enough and plain text.
 fn place(temp: &Path, name: &str) -> PathBuf {
     let path = temp.join(name);
@@ -115,6 +120,7 @@ pub(super) fn random_hex(bytes: usize) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::binaries::find;
     use super::*;
 
     #[test]
@@ -129,7 +135,8 @@ mod tests {
     #[test]
     fn a_folder_is_private_and_goes_when_dropped() {
         use std::os::unix::fs::PermissionsExt;
-        let folder = Folder::create().unwrap();
+        let owner = Owner::current().unwrap();
+        let folder = Folder::create(&owner, &find(None, owner.is_other()).unwrap()).unwrap();
         let path = folder.path().to_owned();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         fs::write(path.join("file"), "content").unwrap();

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! Server::start
-//!   Folder      a private folder: 0700, removed on drop                        folder.rs
 //!   Owner       who runs the server: never root                                owner.rs
 //!   Binaries    installed programs, else a download (download-postgres)        binaries.rs, download.rs
-//!   watchdog    stops and removes all this when we are killed                  folder.rs
+//!   Folder      a private folder, removed on drop; should we be killed,        folder.rs
+//!               a watchdog stops the server and removes the folder
 //!   Cluster     initdb, CREATE DATABASE, postgresql.conf                       cluster.rs, settings.rs
 //!   Postmaster  the process, until it takes connections                        postmaster.rs
 //! ```
@@ -117,12 +117,9 @@ impl Server {
         let mut preset = settings::of_preset(options.preset, settings::memory_bytes());
         settings::overlay(&mut preset, &options.settings)?;
 
-        let mut folder = Folder::create()?;
-        let owner = Owner::for_folder(folder.path())?;
+        let owner = Owner::current()?;
         let binaries = binaries::find(options.bin_dir.as_deref(), owner.is_other())?;
-        owner.give_folder(folder.path())?;
-        folder.watch(&owner, &binaries)?;
-
+        let folder = Folder::create(&owner, &binaries)?;
         let cluster = Cluster::new(folder.path(), owner, binaries)?;
         let password = random_hex(PASSWORD_BYTES)?;
         cluster.init(&password)?;

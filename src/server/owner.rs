@@ -7,7 +7,7 @@
 use std::env;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt, chown, fchown};
+use std::os::unix::fs::{chown, fchown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -32,15 +32,15 @@ struct Other {
 }
 
 impl Owner {
-    /// The user for a server whose folder this process has just made: its owner is who we are, which
-    /// the standard library tells in no other way.
-    pub(super) fn for_folder(folder: &Path) -> Result<Self> {
-        if folder.metadata()?.uid() != 0 {
+    /// The user for servers of this process. `id` tells whether we are root: the standard library
+    /// does not.
+    pub(super) fn current() -> Result<Self> {
+        if id(&["-u"]) != Some(0) {
             return Ok(Self { other: None });
         }
         let other = CANDIDATES
             .into_iter()
-            .find_map(|name| Some(Other { name, uid: id("-u", name)?, gid: id("-g", name)? }))
+            .find_map(|name| Some(Other { name, uid: id(&["-u", name])?, gid: id(&["-g", name])? }))
             .ok_or_else(|| {
                 Error::stop("a PostgreSQL server cannot run as root, and there is no other user to run it as")
                     .detail(format!("looked for the users {}", CANDIDATES.join(", ")))
@@ -100,27 +100,29 @@ impl Owner {
     }
 }
 
-/// A user's number, by `id`, which asks all that the system has for users, not /etc/passwd alone.
-fn id(option: &str, name: &str) -> Option<u32> {
-    let output = Command::new("id").args([option, name]).stdin(Stdio::null()).output().ok()?;
-    let number: u32 = String::from_utf8(output.stdout).ok()?.trim().parse().ok()?;
-    (output.status.success() && number != 0).then_some(number)
+/// What `id` prints, a number. It asks all that the system has for users, not /etc/passwd alone.
+fn id(arguments: &[&str]) -> Option<u32> {
+    let output =
+        Command::new("id").args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let number = String::from_utf8(output.stdout).ok()?.trim().parse().ok()?;
+    output.status.success().then_some(number)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
-    fn a_user_that_does_not_exist_has_no_number_and_root_does_not_count() {
-        assert_eq!(id("-u", "no-such-user-here"), None);
-        assert_eq!(id("-u", "root"), None);
+    fn a_user_has_a_number_and_one_that_does_not_exist_has_none() {
+        assert_eq!(id(&["-u", "root"]), Some(0));
+        assert_eq!(id(&["-u", "no-such-user-here"]), None);
     }
 
     #[test]
     fn a_command_runs_as_the_folders_owner_in_no_language() {
         let temp = super::super::tests::TempDir::new();
-        let owner = Owner::for_folder(temp.path()).unwrap();
+        let owner = Owner::current().unwrap();
         owner.give_folder(temp.path()).unwrap();
         let mut command = owner.command(Path::new("/bin/sh"), temp.path());
         let output = command.args(["-c", "id -u; id -G | wc -w; echo $LC_ALL; pwd"]).output().unwrap();

@@ -15,7 +15,7 @@ use super::columns::{Line, Row, align, pad};
 use super::pace::{Track, Tracker, copied};
 use crate::cli::format;
 use crate::cli::style::{Style, Tone};
-use crate::progress::{EntitySnapshot, Phase, Snapshot};
+use crate::progress::{EntitySnapshot, Phase, Snapshot, Words};
 
 /// The count of a finished entity is at least so wide: its line cannot be aligned later.
 const COUNT_LEAST: usize = 7;
@@ -40,7 +40,7 @@ pub(super) fn frame(now: &Snapshot, tracker: &Tracker, size: Size, style: Style)
     let low = active.len() * 4 + 3 > size.rows;
     let rows: Vec<Vec<Row<'_>>> = active
         .iter()
-        .map(|(seen, track)| if low { one_row(seen, track) } else { all_rows(seen, track) })
+        .map(|(seen, track)| if low { one_row(seen, track) } else { all_rows(now.words, seen, track) })
         .collect();
     let bars = align(&rows, if low { "" } else { "  " }, size.columns, style);
 
@@ -71,11 +71,11 @@ fn heading(seen: &EntitySnapshot, columns: usize, style: Style) -> String {
     fit(&parts, columns, style)
 }
 
-fn all_rows<'a>(seen: &EntitySnapshot, track: &Track) -> Vec<Row<'a>> {
+fn all_rows(words: Words, seen: &EntitySnapshot, track: &Track) -> Vec<Row<'static>> {
     vec![
-        Row::new("read", seen.read, &track.read),
-        Row::new("load", seen.load, &track.load),
-        Row::new("publish", seen.publish, &track.publish),
+        Row::new(words.read, seen.read, &track.read),
+        Row::new(words.load, seen.load, &track.load),
+        Row::new(words.publish, seen.publish, &track.publish),
     ]
 }
 
@@ -104,7 +104,7 @@ pub(super) fn finished(
         (Tone::Plain, format!(" {}", pad(&seen.entity, name))),
         (Tone::Plain, format!("  {:>count$} {noun}", format::count(seen.read.rows))),
     ];
-    parts.extend(took(seen, track).into_iter().map(|text| (Tone::Plain, format!("  {text}"))));
+    parts.extend(took(now.words, seen, track).into_iter().map(|text| (Tone::Plain, format!("  {text}"))));
     if seen.rejects > 0 {
         parts.push((Tone::Warning, format!("  {}", format::counted(seen.rejects, "reject"))));
     }
@@ -112,11 +112,11 @@ pub(super) fn finished(
 }
 
 /// How long a finished entity took, by phase where the phases were seen.
-pub(super) fn took(seen: &EntitySnapshot, track: &Track) -> Vec<String> {
+pub(super) fn took(words: Words, seen: &EntitySnapshot, track: &Track) -> Vec<String> {
     match track.copy_took {
         Some(copy) => vec![
-            format!("read+load {}", format::duration(copy)),
-            format!("publish {}", format::duration(seen.elapsed.saturating_sub(copy))),
+            format!("{}+{} {}", words.read, words.load, format::duration(copy)),
+            format!("{} {}", words.publish, format::duration(seen.elapsed.saturating_sub(copy))),
         ],
         None => vec![format!("in {}", format::duration(seen.elapsed))],
     }
@@ -150,7 +150,7 @@ pub(super) mod samples {
     use crate::progress::Meter;
 
     pub fn at<const N: usize>(ms: u64, entities: [EntitySnapshot; N]) -> Snapshot {
-        Snapshot { elapsed: Duration::from_millis(ms), entities: entities.into() }
+        Snapshot { elapsed: Duration::from_millis(ms), words: Words::RUN, entities: entities.into() }
     }
 
     fn full(rows: u64, bytes: u64) -> Meter {
@@ -265,6 +265,14 @@ mod tests {
             "elapsed 4.0 s  0 of 2 done",
         ];
         assert_eq!(drawn(&now, &[before], 80, 24), expected);
+    }
+
+    #[test]
+    fn the_meters_bear_the_words_of_the_work() {
+        let now = Snapshot { words: Words::GENERATE, ..at(100, [users(Phase::Publishing)]) };
+        let labels = drawn(&now, &[], 80, 24);
+        let starts: Vec<_> = labels.iter().map(|line| line.split('1').next().unwrap_or_default()).collect();
+        assert_eq!(starts[1..4], ["  generate ", "  load     ", "  vacuum   "]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::Display;
 use super::layout::took;
 use super::pace::{Entered, Track, Tracker, copied};
 use crate::cli::format;
-use crate::progress::{EntitySnapshot, Phase, Snapshot};
+use crate::progress::{EntitySnapshot, Phase, Snapshot, Words};
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -49,12 +49,12 @@ impl<W: Write + Send> Display for Plain<W> {
         for (index, (seen, track)) in tracker.of(now).enumerate() {
             let mut told = false;
             for entered in entered.iter().filter(|entered| entered.entity == index) {
-                let rest = if entered.current { counters(seen, track) } else { Vec::new() };
+                let rest = if entered.current { counters(now.words, seen, track) } else { Vec::new() };
                 self.line(now.elapsed, &seen.entity, entered.phase, rest);
                 told = true;
             }
             if due && !told && matches!(seen.phase, Phase::Copying | Phase::Publishing) {
-                self.line(now.elapsed, &seen.entity, seen.phase, counters(seen, track));
+                self.line(now.elapsed, &seen.entity, seen.phase, counters(now.words, seen, track));
             }
         }
         let _ = self.out.flush();
@@ -62,14 +62,14 @@ impl<W: Write + Send> Display for Plain<W> {
 }
 
 /// What there is to say of an entity in its phase.
-fn counters(seen: &EntitySnapshot, track: &Track) -> Vec<String> {
+fn counters(words: Words, seen: &EntitySnapshot, track: &Track) -> Vec<String> {
     let (meter, pace) = match seen.phase {
         Phase::Waiting => return Vec::new(),
         Phase::Copying => (copied(seen), &track.copy),
         Phase::Publishing => (seen.publish, &track.publish),
         Phase::Done => {
             let mut parts = vec![format::counted(seen.read.rows, "row")];
-            parts.extend(took(seen, track));
+            parts.extend(took(words, seen, track));
             parts.extend(rejects(seen));
             return parts;
         }

@@ -4,6 +4,7 @@
 //! [`table`]: a library with colour in its cells (`comfy-table`) costs a dozen crates for what is
 //! padding and alignment here.
 
+mod check;
 mod run;
 mod status;
 mod table;
@@ -13,41 +14,9 @@ use std::io::{self, Write};
 use crate::cli::style::{Style, Tone};
 use crate::error::Error;
 
+pub use self::check::check;
 pub use self::run::run_summary;
 pub use self::status::status;
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Good to know.
-    Note,
-    /// It works, but not as it should.
-    Warning,
-    /// It does not work.
-    Error,
-}
-
-/// What a check found: `error: users.user: no such table`, with a hint below it.
-///
-/// # Errors
-///
-/// Those of the writer.
-pub fn finding(
-    out: &mut dyn Write,
-    severity: Severity,
-    place: &str,
-    message: &str,
-    hint: Option<&str>,
-    style: Style,
-) -> io::Result<()> {
-    let (word, tone) = match severity {
-        Severity::Note => ("note", Tone::Good),
-        Severity::Warning => ("warning", Tone::Warning),
-        Severity::Error => ("error", Tone::Critical),
-    };
-    labelled(out, "", (word, tone), &format!("{}: {message}", style.paint(Tone::Strong, place)), style)?;
-    hint.map_or(Ok(()), |hint| labelled(out, "  ", HINT, hint, style))
-}
 
 /// An error with its detail and its hint, as cargo prints them.
 ///
@@ -113,19 +82,5 @@ error: connection refused
             text(|out| error(out, &Error::stop("no").hint("yes"), COLOUR)),
             "\x1b[1m\x1b[31merror:\x1b[0m no\n  \x1b[1m\x1b[36mhint:\x1b[0m yes\n"
         );
-    }
-
-    #[test]
-    fn a_finding_says_how_bad_where_what_and_what_to_do() {
-        let expected = "\
-warning: agents.agent_caps: the key \"agent_id\" has no index
-  hint: create one
-";
-        let message = "the key \"agent_id\" has no index";
-        let place = "agents.agent_caps";
-        let printed = text(|out| finding(out, Severity::Warning, place, message, Some("create one"), PLAIN));
-        assert_eq!(printed, expected);
-        assert_eq!(text(|out| finding(out, Severity::Note, "x", "y", None, PLAIN)), "note: x: y\n");
-        assert_eq!(text(|out| finding(out, Severity::Error, "x", "y", None, PLAIN)), "error: x: y\n");
     }
 }

@@ -81,7 +81,8 @@ impl<'c, 'o> Elements<'c, 'o> {
         self.nulls |= cell.null;
         self.coercion = self.coercion.or(cell.coercion);
         if !cell.null {
-            // A payload is about as long as its text in a document: far below 4 GiB.
+            // The length stands at `start`, and a cast only appends; a payload is about as long as its text
+            // in a document, far below 4 GiB.
             let payload_bytes = (self.out.len() - start - 4) as u32;
             self.out[start..start + 4].copy_from_slice(&payload_bytes.to_be_bytes());
         }
@@ -103,6 +104,7 @@ impl<'c, 'o> Elements<'c, 'o> {
     fn finish(self, start: usize, element_oid: u32) {
         let dimensions = u32::from(self.count > 0);
         let words = [dimensions, u32::from(self.nulls), element_oid, self.count, 1];
+        // The header stands at `start`: elements are only appended.
         for (to, word) in self.out[start..].chunks_exact_mut(4).zip(words) {
             to.copy_from_slice(&word.to_be_bytes());
         }

@@ -29,11 +29,17 @@ impl IntegerCast {
     }
 
     pub(super) fn encode(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
-        let (text, coercion) = match number::input_of(value, self.parse)? {
-            Input::Null(cell) => return Ok(cell),
-            Input::Number(text, coercion) => (text, coercion),
+        let plain = match value {
+            Value::Number(text) => read_plain(text),
+            _ => None,
         };
-        let number = read(&text)?;
+        let (number, coercion) = match plain {
+            Some(number) => (number, None),
+            None => match number::input_of(value, self.parse)? {
+                Input::Null(cell) => return Ok(cell),
+                Input::Number(text, coercion) => (read(&text)?, coercion),
+            },
+        };
         if self.none.contains(&number) {
             return Ok(Cell { null: true, coercion: Some(Coercion::NamedNull) });
         }
@@ -67,13 +73,14 @@ pub(super) fn read(text: &str) -> Result<i64, Reason> {
     }
 }
 
-/// Reads up to eighteen digits behind an optional minus: nearly all integers there are.
+/// Reads up to eighteen digits behind an optional minus, as JSON writes an integer: nearly all that
+/// there are. `None` says nothing about the text but that it needs a closer look.
 pub(super) fn read_plain(text: &str) -> Option<i64> {
     let (negative, digits) = match text.as_bytes() {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
     };
-    if digits.is_empty() || digits.len() > 18 {
+    if digits.is_empty() || digits.len() > 18 || (digits.len() > 1 && digits.first() == Some(&b'0')) {
         return None;
     }
     let mut number = 0_i64;

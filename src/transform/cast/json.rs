@@ -62,6 +62,7 @@ fn quote(text: &str, out: &mut Vec<u8>) {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
+            // Below 0x20: two hexadecimal digits, the first 0 or 1; a nibble is a place in the sixteen.
             control => {
                 out.extend_from_slice(b"\\u00");
                 out.push(b'0' + (control >> 4));

@@ -38,6 +38,9 @@ const FIELDS: [(&str, Field); 6] = [
     ("SS", Field::Second),
 ];
 
+/// The first of them, without which there is no date.
+const DATE_FIELDS: usize = 3;
+
 impl Format {
     /// Takes a pattern apart; the error says what is wrong with it.
     pub(super) fn parse(pattern: &str) -> Result<Self, String> {
@@ -61,10 +64,11 @@ impl Format {
                 ));
             }
             pieces.push(Piece::Literal(first));
+            // The first byte is ASCII: the rest begins at a character.
             rest = &rest[1..];
         }
         let has = |field| pieces.contains(&Piece::Field(field));
-        for (name, field) in &FIELDS[..3] {
+        for (name, field) in &FIELDS[..DATE_FIELDS] {
             if !has(*field) {
                 return Err(format!("format {pattern:?} lacks {name}"));
             }

@@ -88,11 +88,11 @@ impl TemporalCast {
 
     /// Reads a JSON number. A date does not ask for an integral one.
     fn read_number(&self, text: &str) -> Result<i64, Reason> {
-        if !json_syntax::is_number(text) {
-            return Err(Reason::NotATime);
-        }
         if let Some(number) = integer::read_plain(text) {
             return Ok(number);
+        }
+        if !json_syntax::is_number(text) {
+            return Err(Reason::NotATime);
         }
         match (number::decimal(text)?.truncated(), self.target) {
             ((Some(number), true), Target::Date) => Ok(number - i64::from(text.starts_with('-'))),
