@@ -202,10 +202,9 @@ impl Catalog {
 }
 
 fn records<T: for<'de> Deserialize<'de>>(what: &str, text: &str) -> Result<Vec<T>> {
-    csv::Reader::from_reader(text.as_bytes())
-        .deserialize()
-        .collect::<Result<_, csv::Error>>()
-        .map_err(|error| Error::stop(format!("the catalogue of {what} is not valid")).detail(error.to_string()))
+    csv::Reader::from_reader(text.as_bytes()).deserialize().collect::<Result<_, csv::Error>>().map_err(
+        |error| Error::stop(format!("the catalogue of {what} is not valid")).detail(error.to_string()),
+    )
 }
 
 fn entity_name(singular: &str) -> Result<&'static str> {
@@ -246,8 +245,7 @@ mod tests {
 
     #[test]
     fn the_built_in_files_hold_449_keys_of_five_tables_and_235_columns_of_fourteen() {
-        let keys: Vec<_> =
-            CATALOG.v1.iter().map(|t| (t.entity, t.table.as_str(), t.keys.len())).collect();
+        let keys: Vec<_> = CATALOG.v1.iter().map(|t| (t.entity, t.table.as_str(), t.keys.len())).collect();
         let expected = [
             ("users", "mvpw1_41", 111),
             ("agents", "mvpw1_36", 132),

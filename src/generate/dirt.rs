@@ -229,7 +229,12 @@ pub(super) fn date(out: &mut Vec<u8>, variant: u8, clean_days: i64) -> bool {
     }
 }
 
-pub(super) fn text(out: &mut Vec<u8>, variant: u8, rng: &mut RowRng, clean: impl FnOnce(&mut Vec<u8>)) -> bool {
+pub(super) fn text(
+    out: &mut Vec<u8>,
+    variant: u8,
+    rng: &mut RowRng,
+    clean: impl FnOnce(&mut Vec<u8>),
+) -> bool {
     match variant {
         0 => raw(out, "\"\""),
         1 => raw(out, "null"),

@@ -72,7 +72,9 @@ mod tests {
 
     #[test]
     fn ids_rise_strictly_from_1_to_the_last_with_uneven_holes() {
-        for (rows, last_id) in [(1, 2), (2, 4), (64, 64), (65, 140), (335, 708), (37_041, 48_703), (1000, 9000)] {
+        for (rows, last_id) in
+            [(1, 2), (2, 4), (64, 64), (65, 140), (335, 708), (37_041, 48_703), (1000, 9000)]
+        {
             let ids = Ids::new(7, rows, last_id);
             let all: Vec<i64> = (0..rows).map(|index| ids.id(index)).collect();
             assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "{rows} rows");

@@ -174,8 +174,9 @@ fn text(entity: &str, key: &str) -> Text {
         "full_name" | "fullName" | "display_name" | "agent_name" | "downline_agent_name" => Text::FullName,
         "email2" => Text::Email,
         "cell_phone" | "phone" | "phoneNumber" | "leoPhone" | "client_phone" => Text::Phone,
-        "address" | "full_address" | "transaction_address" | "office_address" | "address_oneLine" => Text::Address,
-        "address_street" => Text::Street,
+        "address" if entity == "participants" => Text::Street,
+        "address_street" | "transaction_address" | "office_address" => Text::Street,
+        "address" | "full_address" | "address_oneLine" => Text::Address,
         "address_street2" | "address_unit" => Text::Unit,
         "city" => Text::City,
         "state" => Text::State,
@@ -198,10 +199,12 @@ fn text(entity: &str, key: &str) -> Text {
         "representedParty" => Text::OneOf(&["Buyer", "Seller", "Both"]),
         "source" | "sync_source" => Text::OneOf(words::SOURCES),
         "lead_source" | "lead_type" => Text::OneOf(words::LEADS),
-        "company" | "organization" | "brokerage_name" | "team_name" | "office_name" => Text::OneOf(words::COMPANIES),
+        "company" | "organization" | "brokerage_name" | "team_name" | "office_name" => {
+            Text::OneOf(words::COMPANIES)
+        }
         "cdPayerBusinessEntity_name" => Text::OneOf(words::COMPANIES),
-        "bio" | "about" => Text::Prose(30, 90),
-        "notes" | "paymentInstructions" => Text::Prose(8, 40),
+        "bio" | "about" => Text::Prose(10, 50),
+        "notes" | "paymentInstructions" => Text::Prose(2, 20),
         "termination_reason" => Text::Prose(3, 9),
         "stripe_customer_id" => Text::Token("cus_", 14),
         "stripe_subscription_id" => Text::Token("sub_", 24),

@@ -122,7 +122,8 @@ impl<'a> Row<'a> {
             Table::Network => world.tree.link(index),
             _ => Link { sponsor: None, downline: None, odd: false },
         };
-        let any_agent = scale(hash(world.seed.wrapping_add(table as u64), Purpose::Owner, index), world.agents.rows());
+        let any_agent =
+            scale(hash(world.seed.wrapping_add(table as u64), Purpose::Owner, index), world.agents.rows());
         let agent = match table {
             Table::Users => world.agent_of(index),
             Table::Agents => index,

@@ -149,7 +149,8 @@ mod tests {
             .filter(|link| link.downline.and_then(|agent| tree.sponsor(agent)) == link.sponsor)
             .count();
         assert_eq!((odd.len(), loops, repeats), (16, 4, 9));
-        let zeros = |none: fn(&Link) -> bool| links.iter().filter(|link| none(link)).count() * 100 / links.len();
+        let zeros =
+            |none: fn(&Link) -> bool| links.iter().filter(|link| none(link)).count() * 100 / links.len();
         assert_eq!(zeros(|link| link.sponsor.is_none()), 39);
         assert_eq!(zeros(|link| link.downline.is_none()), 30);
     }

@@ -210,8 +210,18 @@ fn clean_object(row: &mut Row<'_>, shape: Shape, out: &mut Vec<u8>) {
         Shape::Scores => {
             raw(out, "{\"score\": 0.");
             write::padded(out, row.rng.below(1000), 3);
-            raw(out, ", \"steps\": [{\"name\": \"photo\", \"done\": true}, {\"name\": \"license\", \"done\": ");
-            raw(out, if row.rng.chance(1 << 15) { "true}], \"hours\": [9, 17]}" } else { "false}], \"hours\": []}" });
+            raw(
+                out,
+                ", \"steps\": [{\"name\": \"photo\", \"done\": true}, {\"name\": \"license\", \"done\": ",
+            );
+            raw(
+                out,
+                if row.rng.chance(1 << 15) {
+                    "true}], \"hours\": [9, 17]}"
+                } else {
+                    "false}], \"hours\": []}"
+                },
+            );
         }
         Shape::Token => {
             raw(out, "{\"token\": ");
@@ -228,7 +238,7 @@ fn list(row: &mut Row<'_>, items: Items, dirty: Option<u8>, out: &mut Vec<u8>) -
     if let Some(variant) = dirty {
         return dirt::list(out, variant, row.rng.bits());
     }
-    for place in 0..=row.rng.below(4) {
+    for place in 0..=row.rng.below(3) {
         raw(out, if place == 0 { "[" } else { ", " });
         match items {
             Items::Numbers => write::padded(out, 1 + row.rng.below(900), 1),
@@ -263,7 +273,6 @@ fn email(person: Person, out: &mut Vec<u8>) {
         out.extend(name.bytes().filter(u8::is_ascii_alphabetic).map(|byte| byte.to_ascii_lowercase()));
     };
     letters(out, person.first);
-    out.push(b'.');
     letters(out, person.last);
     write::padded(out, person.number, 1);
     out.push(b'@');
@@ -320,7 +329,7 @@ fn content(row: &mut Row<'_>, kind: Text, out: &mut Vec<u8>) {
             write::padded(out, u64::from(place.zip), 5);
         }
         Text::Street => {
-            write::padded(out, 1 + row.rng.below(19_999), 1);
+            write::padded(out, 1 + row.rng.below(4_999), 1);
             out.push(b' ');
             write::text(out, row.rng.pick(STREETS));
         }
@@ -335,13 +344,15 @@ fn content(row: &mut Row<'_>, kind: Text, out: &mut Vec<u8>) {
         Text::Zip => write::padded(out, u64::from(place.zip), 5),
         Text::Country => write::text(out, "United States"),
         Text::Url => {
-            write::text(out, "https://www.homes.example/");
+            write::text(out, "https://oak.example/");
             content(row, Text::Slug, out);
         }
         Text::Slug => {
-            out.extend(row.person.last.bytes().filter(u8::is_ascii_alphabetic).map(|byte| byte.to_ascii_lowercase()));
+            out.extend(
+                row.person.last.bytes().filter(u8::is_ascii_alphabetic).map(|byte| byte.to_ascii_lowercase()),
+            );
             out.push(b'-');
-            write::hex(out, row.rng.bits(), 6);
+            write::hex(out, row.rng.bits(), 4);
         }
         Text::Birthdate => write::date(out, row.rng.between(-7_000, 12_000)),
         Text::Path => {

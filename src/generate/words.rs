@@ -3,20 +3,62 @@
 
 /// Given names; some with letters outside ASCII, which are clean text too.
 pub(super) const FIRST_NAMES: &[&str] = &[
-    "Adela", "Alden", "Amara", "Anselm", "Beatriz", "Bo", "Calla", "Cormac", "Dafne", "Dorian", "Edda", "Elio",
-    "Farah", "Fenn", "Greta", "Gwilym", "Hadley", "Hugo", "Ida", "Ilan", "Jorun", "José", "Kaya", "Kellan", "Leoni",
-    "Lucan", "Maren", "Milo", "Nadia", "Noël", "Odette", "Orson", "Petra", "Quill", "Renske", "Rowan", "Saskia",
-    "Soren", "Tamsin", "Teodor", "Ursula", "Vance", "Wilhelmina", "Wren", "Xavi", "Yael", "Zora", "Zoë",
+    "Ada", "Alden", "Amara", "Anna", "Bea", "Bo", "Calla", "Cora", "Dafne", "Dora", "Edda", "Elio", "Farah",
+    "Fenn", "Greta", "Gwil", "Hal", "Hugo", "Ida", "Ilan", "Jon", "José", "Kai", "Kaya", "Leo", "Leoni",
+    "Lucy", "Maren", "Milo", "Nadia", "Noël", "Odo", "Orla", "Petra", "Quin", "Ren", "Rowan", "Sana",
+    "Soren", "Tam", "Teo", "Ursa", "Vance", "Wren", "Xavi", "Yael", "Zora", "Zoë",
 ];
 
 /// Surnames, invented.
 pub(super) const LAST_NAMES: &[&str] = &[
-    "Alderbrook", "Amberfield", "Ashgrove", "Barrowmere", "Bellweather", "Birchwold", "Brightwater", "Caldermoor",
-    "Castellane", "Cloverdane", "Copperhill", "Dunmarrow", "Eastholm", "Elmsworth", "Fairbourne", "Fenwillow",
-    "Foxhollow", "Glassford", "Goldenmere", "Greystoke", "Hartsease", "Hawthornley", "Hollowell", "Ironwood",
-    "Juniperus", "Kestrelby", "Kingsmarsh", "Larkspurre", "Lindqvær", "Lockridge", "Marrowgate", "Mistleford",
-    "Moonfleet", "Nightingdale", "Oakhurst", "O'Brannoch", "Pemberlight", "Quillon", "Ravenscar", "Rosethorn",
-    "Saltmarsh", "Silverlake", "Stonebridge", "Thistlewick", "Umberland", "Vandermeer-Holt", "Whitlock", "Yarrowby",
+    "Alder",
+    "Amberly",
+    "Ashe",
+    "Barrow",
+    "Bell",
+    "Birch",
+    "Brightly",
+    "Calder",
+    "Castell",
+    "Clover",
+    "Copper",
+    "Dunmar",
+    "Easton",
+    "Elms",
+    "Fairby",
+    "Fenwil",
+    "Foxe",
+    "Glass",
+    "Golden",
+    "Greyfen",
+    "Harte",
+    "Hawth",
+    "Hollow",
+    "Ironby",
+    "Juniper",
+    "Kestrel",
+    "Kingsley",
+    "Larke",
+    "Lindqvær",
+    "Locke",
+    "Marrow",
+    "Mistle",
+    "Moone",
+    "Nighte",
+    "Oakes",
+    "O'Bran",
+    "Pember",
+    "Quill",
+    "Raven",
+    "Rosey",
+    "Salter",
+    "Silver",
+    "Stone",
+    "Thistle",
+    "Umber",
+    "Vander-Holt",
+    "Whitt",
+    "Yarrow",
 ];
 
 /// A place: city, state, its abbreviation, county, zip, area code, latitude, longitude.
@@ -60,34 +102,101 @@ pub(super) const PLACES: &[Place] = &[
 
 /// Streets, without the house number.
 pub(super) const STREETS: &[&str] = &[
-    "Alder Ave", "Beacon Hill Rd", "Cedar Ridge Dr", "Dogwood Ct", "Elmhurst Blvd", "Foxglove Ln", "Granite Pkwy",
-    "Harbor View Ter", "Ivory Gull Way", "Juniper St", "Kestrel Cir", "Lakeshore Dr", "Mulberry Pl", "N Orchard St",
-    "Old Mill Rd", "Prairie Clover Trl",
+    "Alder Ave",
+    "Beacon Rd",
+    "Cedar Dr",
+    "Dogwood Ct",
+    "Elm St",
+    "Foxglove Ln",
+    "Granite Pkwy",
+    "Harbor Ter",
+    "Ivory Way",
+    "Juniper St",
+    "Kestrel Cir",
+    "Lake Dr",
+    "Mulberry Pl",
+    "N Orchard St",
+    "Old Mill Rd",
+    "Prairie Trl",
 ];
 
 /// Firms, invented.
 pub(super) const COMPANIES: &[&str] = &[
-    "Amber & Oak Realty", "Beacon Title Co.", "Clearwater Escrow LLC", "Dovetail Lending", "Evergreen Homes Group",
-    "Fathom Bay Brokers", "Gable Inspections", "Hearthstone Law, P.C.", "Ironbark Appraisals", "Juniper Mortgage",
-    "Keystone Keys Team", "Lantern Property Trust",
+    "Amber & Oak",
+    "Beacon Title",
+    "Clear Escrow",
+    "Dovetail Co.",
+    "Evergreen",
+    "Fathom Bay",
+    "Gable LLC",
+    "Hearth Law, P.C.",
+    "Ironbark",
+    "Juniper Loans",
+    "Keystone Team",
+    "Lantern",
 ];
 
 /// What prose is made of: clean words, free of anything that JSON escapes.
 pub(super) const PROSE: &[&str] = &[
-    "about", "always", "and", "buyers", "client", "closing", "commission", "community", "contract", "during", "escrow",
-    "family", "first", "for", "friendly", "garden", "helps", "homes", "honest", "in", "inspection", "keeps", "knows",
-    "listing", "local", "market", "moves", "neighborhood", "never", "of", "offers", "open", "patient", "property",
-    "quiet", "referral", "sellers", "since", "team", "the", "through", "to", "with", "years",
+    "about",
+    "always",
+    "and",
+    "buyers",
+    "client",
+    "closing",
+    "commission",
+    "community",
+    "contract",
+    "during",
+    "escrow",
+    "family",
+    "first",
+    "for",
+    "friendly",
+    "garden",
+    "helps",
+    "homes",
+    "honest",
+    "in",
+    "inspection",
+    "keeps",
+    "knows",
+    "listing",
+    "local",
+    "market",
+    "moves",
+    "neighborhood",
+    "never",
+    "of",
+    "offers",
+    "open",
+    "patient",
+    "property",
+    "quiet",
+    "referral",
+    "sellers",
+    "since",
+    "team",
+    "the",
+    "through",
+    "to",
+    "with",
+    "years",
 ];
 
 /// Job titles.
 pub(super) const TITLES: &[&str] = &[
-    "REALTOR", "Broker Associate", "Managing Broker", "Team Leader", "Transaction Coordinator", "Sales Associate",
+    "REALTOR",
+    "Broker Associate",
+    "Managing Broker",
+    "Team Leader",
+    "Transaction Coordinator",
+    "Sales Associate",
 ];
 
 /// Domains that no mail can reach (RFC 2606).
 pub(super) const DOMAINS: &[&str] =
-    &["amberoak.example", "keystonekeys.example", "mail.example", "homes.example", "lantern.example"];
+    &["oak.example", "keys.example", "mail.example", "homes.example", "bay.example"];
 
 /// Labels of lists.
 pub(super) const TAGS: &[&str] =
@@ -96,20 +205,39 @@ pub(super) const TAGS: &[&str] =
 /// Where a row came from, and the like: short words of keys of the kind text.
 pub(super) const SOURCES: &[&str] = &["rezen", "fub", "manual", "import", "skyslope"];
 /// Lead sources.
-pub(super) const LEADS: &[&str] = &["Referral", "Open House", "Website", "Sphere", "Sign Call", "Past Client"];
+pub(super) const LEADS: &[&str] =
+    &["Referral", "Open House", "Website", "Sphere", "Sign Call", "Past Client"];
 /// Time zones.
 pub(super) const TIMEZONES: &[&str] =
     &["America/Denver", "America/Chicago", "America/New_York", "America/Phoenix", "America/Los_Angeles"];
 /// Pages of the application.
 pub(super) const PAGES: &[&str] = &["dashboard", "transactions", "network", "listings"];
 
-const AGENT_STATUS: &[&str] = &["ACTIVE", "ACTIVE", "ACTIVE", "INACTIVE", "CANDIDATE", "REJECTED", "RESURRECTING"];
+const AGENT_STATUS: &[&str] =
+    &["ACTIVE", "ACTIVE", "ACTIVE", "INACTIVE", "CANDIDATE", "REJECTED", "RESURRECTING"];
 const COUNTRIES: &[&str] = &["UNITED_STATES", "CANADA"];
 const STAGES: &[&str] = &["Active", "Pending", "Closed", "Closed", "Terminated"];
 const SIDES: &[&str] = &["BUYER", "SELLER", "DUAL", "TENANT", "LANDLORD"];
 const ROLES: &[&str] = &[
-    "BUYER", "SELLER", "BUYERS_AGENT", "SELLERS_AGENT", "REAL", "OTHER", "OTHER_AGENT", "TENANT", "LANDLORD", "TITLE",
-    "TITLE_ESCROW", "LAWYER", "LENDER", "INSPECTOR", "APPRAISER", "TRUSTEE", "VENDOR", "CLIENT", "TEAM_LEADER",
+    "BUYER",
+    "SELLER",
+    "BUYERS_AGENT",
+    "SELLERS_AGENT",
+    "REAL",
+    "OTHER",
+    "OTHER_AGENT",
+    "TENANT",
+    "LANDLORD",
+    "TITLE",
+    "TITLE_ESCROW",
+    "LAWYER",
+    "LENDER",
+    "INSPECTOR",
+    "APPRAISER",
+    "TRUSTEE",
+    "VENDOR",
+    "CLIENT",
+    "TEAM_LEADER",
     "AGENT",
 ];
 
@@ -135,7 +263,9 @@ pub(super) fn enum_values(entity: &str, key: &str) -> &'static [&'static str] {
         ("transactions", "source") => &["REZEN", "MANUAL", "IMPORT"],
         ("transactions", "geocode_status") => &["OK", "PARTIAL", "FAILED"],
         ("participants", "role") => ROLES,
-        ("network", "status") => &["Active", "Active", "Active", "Inactive", "Candidate", "Rejected", "Resurrecting"],
+        ("network", "status") => {
+            &["Active", "Active", "Active", "Inactive", "Candidate", "Rejected", "Resurrecting"]
+        }
         ("network", "contact_frequency") => &["Weekly", "Monthly", "Quarterly", "Never"],
         ("network", "sponsorship_type") => &["Direct", "Co-sponsor", "Transfer"],
         // `stage` and `status` of transactions and participants.

@@ -85,9 +85,12 @@ pub(super) fn date(out: &mut Vec<u8>, days: i64) {
 pub(super) fn date_time(out: &mut Vec<u8>, epoch_ms: i64) {
     date(out, epoch_ms.div_euclid(86_400_000));
     let ms = epoch_ms.rem_euclid(86_400_000) as u64;
-    for (mark, number, width) in
-        [(b'T', ms / 3_600_000, 2), (b':', ms / 60_000 % 60, 2), (b':', ms / 1000 % 60, 2), (b'.', ms % 1000, 3)]
-    {
+    for (mark, number, width) in [
+        (b'T', ms / 3_600_000, 2),
+        (b':', ms / 60_000 % 60, 2),
+        (b':', ms / 1000 % 60, 2),
+        (b'.', ms % 1000, 3),
+    ] {
         out.push(mark);
         padded(out, number, width);
     }

@@ -114,7 +114,7 @@ impl MergeSql {
         Some(format!(
             "WITH updated AS (
                UPDATE {target} t SET {set} FROM {staging} s
-               WHERE {matched} AND ROW({old}) *<> ROW({new}) RETURNING {key})
+               WHERE {matched} AND ROW({old})::record *<> ROW({new})::record RETURNING {key})
              SELECT count(*) FROM (SELECT DISTINCT * FROM updated) keys",
             target = self.target,
             staging = self.staging,
