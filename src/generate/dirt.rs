@@ -239,12 +239,12 @@ pub(super) fn text(
         0 => raw(out, "\"\""),
         1 => raw(out, "null"),
         2 => string(out, "  ", clean, "   "),
-        3 => string(out, "", clean, r"\nsecond line"),
-        4 => string(out, "", clean, r"\tafter a tab"),
+        3 => string(out, "", clean, r"\nline 2"),
+        4 => string(out, "", clean, r"\ttab"),
         5 => string(out, r"C:\\docs\\", clean, ""),
-        6 => string(out, r#"\""#, clean, r#"\" they said"#),
+        6 => string(out, r#"\""#, clean, r#"\""#),
         7 => string(out, "", clean, " \u{1F3E1}\u{1F680}"),
-        8 => string(out, "", clean, " Re\u{301}ne\u{301}e"),
+        8 => string(out, "", clean, " Zoe\u{308}"),
         9 => {
             write::padded(out, 1 + rng.below(99_999), 1);
             true

@@ -12,7 +12,7 @@
 //!
 //! Among the rows without an edge a few break the forest, as the field does; counted over those rows
 //! (51,971 at scale 1): one in 6,000 repeats an edge, one in 12,000 is an edge from an agent to itself,
-//! one in 20,000 closes a cycle of two with an edge of the forest, one in 60,000 a cycle of three. At
+//! one in 40,000 closes a cycle of two with an edge of the forest, one in 60,000 a cycle of three. At
 //! scale 1 they are 9, 4, 2 and 1.
 
 use super::rng::{Purpose, hash, scale};
@@ -77,7 +77,7 @@ impl Tree {
     /// A row that breaks the forest near the edge that was held last.
     fn odd(&self, rank: u64, agent: u64) -> Option<Link> {
         let sponsor = self.sponsor(agent)?;
-        let (from, to) = match (rank % 6_000, rank % 12_000, rank % 20_000, rank % 60_000) {
+        let (from, to) = match (rank % 6_000, rank % 12_000, rank % 40_000, rank % 60_000) {
             (1_500, ..) => (sponsor, agent),
             (_, 4_000, ..) => (agent, agent),
             (.., 9_000, _) => (agent, sponsor),
@@ -151,7 +151,8 @@ mod tests {
         assert_eq!((odd.len(), loops, repeats), (16, 4, 9));
         let zeros =
             |none: fn(&Link) -> bool| links.iter().filter(|link| none(link)).count() * 100 / links.len();
-        assert_eq!(zeros(|link| link.sponsor.is_none()), 39);
-        assert_eq!(zeros(|link| link.downline.is_none()), 30);
+        // 8 and 6 twelfths of the 60 % without an edge.
+        assert!((39..=40).contains(&zeros(|link| link.sponsor.is_none())));
+        assert!((29..=30).contains(&zeros(|link| link.downline.is_none())));
     }
 }

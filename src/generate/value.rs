@@ -8,6 +8,9 @@ use super::row::{Person, Row};
 use super::words::{COMPANIES, DOMAINS, PROSE, STREETS, TAGS};
 use super::write;
 
+/// Half of the 65,536 that [`super::rng::RowRng::chance`] counts in.
+const HALF: u16 = 1 << 15;
+
 /// Appends the JSON value of a key; `false` where the key is missing in this row, with nothing appended.
 pub(super) fn value(row: &mut Row<'_>, recipe: Recipe, class: Class, out: &mut Vec<u8>) -> bool {
     let dirty = dirt::pick(class, &mut row.rng);
@@ -16,7 +19,7 @@ pub(super) fn value(row: &mut Row<'_>, recipe: Recipe, class: Class, out: &mut V
         Recipe::Int(low, high) => int(out, dirty, row.rng.between(low, high)),
         Recipe::Created => timestamp(out, dirty, row.created_ms),
         Recipe::Later => timestamp(out, dirty, row.later_ms()),
-        Recipe::Reference(target) => return reference(row, target, dirty, out),
+        Recipe::Reference(target) => reference(row, target, dirty, out),
         Recipe::Text(kind) => text(row, kind, dirty, out),
         Recipe::Object(shape) => object(row, shape, dirty, out),
         Recipe::List(items) => list(row, items, dirty, out),
@@ -38,7 +41,7 @@ pub(super) fn value(row: &mut Row<'_>, recipe: Recipe, class: Class, out: &mut V
         }
         Recipe::Bool => match dirty {
             Some(variant) => dirt::boolean(out, variant),
-            None => raw(out, if row.rng.chance(1 << 14) { "true" } else { "false" }),
+            None => raw(out, if row.rng.chance(HALF) { "true" } else { "false" }),
         },
         Recipe::Password => match dirty {
             Some(variant) => dirt::password(out, variant),
@@ -194,7 +197,7 @@ fn clean_object(row: &mut Row<'_>, shape: Shape, out: &mut Vec<u8>) {
             write::quoted(out, row.place.state);
             raw(out, ", \"zip\": ");
             string(out, |out| content(row, Text::Zip, out));
-            raw(out, ", \"country\": \"UNITED_STATES\"}");
+            raw(out, "}");
         }
         Shape::Party => {
             raw(out, "{\"name\": ");
@@ -210,17 +213,10 @@ fn clean_object(row: &mut Row<'_>, shape: Shape, out: &mut Vec<u8>) {
         Shape::Scores => {
             raw(out, "{\"score\": 0.");
             write::padded(out, row.rng.below(1000), 3);
+            raw(out, ", \"steps\": [{\"name\": \"photo\", \"done\": ");
             raw(
                 out,
-                ", \"steps\": [{\"name\": \"photo\", \"done\": true}, {\"name\": \"license\", \"done\": ",
-            );
-            raw(
-                out,
-                if row.rng.chance(1 << 15) {
-                    "true}], \"hours\": [9, 17]}"
-                } else {
-                    "false}], \"hours\": []}"
-                },
+                if row.rng.chance(HALF) { "true}], \"hours\": [9, 17]}" } else { "false}], \"hours\": []}" },
             );
         }
         Shape::Token => {
@@ -238,7 +234,7 @@ fn list(row: &mut Row<'_>, items: Items, dirty: Option<u8>, out: &mut Vec<u8>) -
     if let Some(variant) = dirty {
         return dirt::list(out, variant, row.rng.bits());
     }
-    for place in 0..=row.rng.below(3) {
+    for place in 0..=row.rng.below(2) {
         raw(out, if place == 0 { "[" } else { ", " });
         match items {
             Items::Numbers => write::padded(out, 1 + row.rng.below(900), 1),
@@ -272,7 +268,7 @@ fn email(person: Person, out: &mut Vec<u8>) {
     let letters = |out: &mut Vec<u8>, name: &str| {
         out.extend(name.bytes().filter(u8::is_ascii_alphabetic).map(|byte| byte.to_ascii_lowercase()));
     };
-    letters(out, person.first);
+    letters(out, person.first.get(..1).unwrap_or_default());
     letters(out, person.last);
     write::padded(out, person.number, 1);
     out.push(b'@');
@@ -314,9 +310,8 @@ fn content(row: &mut Row<'_>, kind: Text, out: &mut Vec<u8>) {
         }
         Text::Email => email(row.person, out),
         Text::Phone => {
-            out.push(b'(');
             write::padded(out, u64::from(place.area_code), 3);
-            write::text(out, ") 555-");
+            write::text(out, "-555-");
             write::padded(out, row.rng.below(10_000), 4);
         }
         Text::Address => {

@@ -195,8 +195,7 @@ pub(super) const TITLES: &[&str] = &[
 ];
 
 /// Domains that no mail can reach (RFC 2606).
-pub(super) const DOMAINS: &[&str] =
-    &["oak.example", "keys.example", "mail.example", "homes.example", "bay.example"];
+pub(super) const DOMAINS: &[&str] = &["oak.example", "mail.example", "bay.example"];
 
 /// Labels of lists.
 pub(super) const TAGS: &[&str] =
