@@ -90,40 +90,55 @@ pub enum Kind {
     GeoPoint,
 }
 
-/// A class of dirt; the catalogue's letters are in the name of each.
+/// A class of dirt: which dirty values a key has, and how often. The generator's `dirt` module lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[expect(missing_docs, reason = "each variant's doc is its row in the table of `generate::dirt`")]
 pub enum Class {
+    /// D-INT: of whole numbers.
     #[serde(rename = "D-INT")]
     Int,
+    /// D-REF: of references.
     #[serde(rename = "D-REF")]
     Ref,
+    /// D-DEC: of decimals.
     #[serde(rename = "D-DEC")]
     Dec,
+    /// D-BOOL: of booleans.
     #[serde(rename = "D-BOOL")]
     Bool,
+    /// D-TS: of times in milliseconds.
     #[serde(rename = "D-TS")]
     Ts,
+    /// D-DATE: of dates.
     #[serde(rename = "D-DATE")]
     Date,
+    /// D-TEXT: of text.
     #[serde(rename = "D-TEXT")]
     Text,
+    /// D-ENUM: of words from a list.
     #[serde(rename = "D-ENUM")]
     Enum,
+    /// D-EMAIL: of e-mail addresses.
     #[serde(rename = "D-EMAIL")]
     Email,
+    /// D-UUID: of uuids.
     #[serde(rename = "D-UUID")]
     Uuid,
+    /// D-OBJ: of objects.
     #[serde(rename = "D-OBJ")]
     Obj,
+    /// D-OBJBOOL: of objects that may be booleans.
     #[serde(rename = "D-OBJBOOL")]
     ObjBool,
+    /// D-LIST: of lists.
     #[serde(rename = "D-LIST")]
     List,
+    /// D-IMG: of files.
     #[serde(rename = "D-IMG")]
     Img,
+    /// D-PW: of password hashes.
     #[serde(rename = "D-PW")]
     Pw,
+    /// D-GEO: of points on the map.
     #[serde(rename = "D-GEO")]
     Geo,
 }

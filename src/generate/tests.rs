@@ -217,7 +217,7 @@ fn string_dirt(class: Class, text: &str) -> Option<&'static str> {
     }
 }
 
-/// The bounds of the catalogue for the share of dirty rows, in percent, and the kinds of dirty values.
+/// The bounds of the catalogue (1.5 each side of its 5 % where it gives one number) for the share of dirty rows, in percent, and the kinds of dirty values.
 fn bounds(class: Class) -> (f64, f64, usize) {
     match class {
         Class::Int => (2.0, 8.0, 8),
@@ -234,17 +234,18 @@ fn bounds(class: Class) -> (f64, f64, usize) {
         Class::ObjBool => (10.0, 40.0, 6),
         Class::List => (3.0, 10.0, 5),
         Class::Img => (10.0, 50.0, 3),
-        Class::Pw => (4.0, 6.0, 2),
-        Class::Geo => (4.0, 6.0, 3),
+        Class::Pw => (3.5, 6.5, 2),
+        Class::Geo => (3.5, 6.5, 3),
     }
 }
 
 #[test]
 fn each_key_has_the_share_and_the_kinds_of_dirt_of_its_class() {
+    const ROWS: u64 = 4_000;
     // More users than the field has: the shares of 335 rows say little.
     let generator = Generator::new(1, 12.0);
     for table in &CATALOG.v1 {
-        let documents = documents(&generator, table.entity, 4_000);
+        let documents = documents(&generator, table.entity, ROWS);
         for key in &table.keys {
             let (low, high, kinds) = bounds(key.dirty_class);
             let mut met: BTreeMap<&str, usize> = BTreeMap::new();
@@ -255,7 +256,7 @@ fn each_key_has_the_share_and_the_kinds_of_dirt_of_its_class() {
             }
             let place = format!("{} of {}: {met:?}", key.key, table.entity);
             if key.dirty_class == Class::Ref {
-                let zeros = met.remove("zero").unwrap_or_default() as f64 / 40.0;
+                let zeros = met.remove("zero").unwrap_or_default() as f64 * 100.0 / ROWS as f64;
                 assert!((20.0..=60.0).contains(&zeros), "{place}");
                 // An id that no row has cannot be told by its looks.
                 met.insert("dangling", met.values().sum::<usize>() / 5);
@@ -269,7 +270,7 @@ fn each_key_has_the_share_and_the_kinds_of_dirt_of_its_class() {
                 met.insert("other case", other_case.count());
             }
             met.remove("10 kB");
-            let share = met.values().sum::<usize>() as f64 / 40.0;
+            let share = met.values().sum::<usize>() as f64 * 100.0 / ROWS as f64;
             assert!((low..=high).contains(&share), "{share} % for {place}");
             // A longitude is negative when it is clean.
             let kinds = kinds - usize::from(key.key == "longitude");

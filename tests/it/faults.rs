@@ -99,9 +99,9 @@ fn tables_and_columns_that_are_missing_are_named_all_at_once() {
     let text = stderr(&output);
     for expected in [
         "ghost: the target database has no such table",
-        "people.toml:10:1: person.nam: the table has no such column",
-        "people.toml:11:1: person.age: ",
-        "people.toml:12:1: person.nick: the table has no such column",
+        "people.toml:11:1: person.nam: the table has no such column",
+        "people.toml:12:1: person.age: ",
+        "people.toml:13:1: person.nick: the table has no such column",
         "person.born: the column takes no null, has no default, and the pipeline does not feed it",
         "did you mean \"name\"?",
     ] {

@@ -16,8 +16,9 @@ fn floor(module: &str) -> Option<u8> {
     })
 }
 
-/// Modules of one floor that may use one another, beside the modules below them.
-const SAME_FLOOR: [(&str, &str); 3] = [("pipeline", "plan"), ("progress", "summary"), ("ddl", "generate")];
+/// Modules of one floor that may use one another, beside the modules below them. The vocabulary of floor
+/// 0 is one thing.
+const SAME_FLOOR: [(&str, &str); 1] = [("pipeline", "plan")];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("src can be read") {
@@ -34,7 +35,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn imports(text: &str) -> Vec<String> {
     let code: String = text
         .lines()
-        .take_while(|line| !line.starts_with("#[cfg(test)]\nmod tests"))
+        .take_while(|line| *line != "mod tests {")
         .filter(|line| !line.trim_start().starts_with("//"))
         .collect::<Vec<_>>()
         .join("\n");
@@ -63,7 +64,7 @@ fn no_module_imports_from_a_floor_above_it() {
         let text = fs::read_to_string(file).expect("a source");
         for import in imports(&text) {
             let theirs = floor(&import).unwrap_or_else(|| panic!("{}: {import} stands on no floor", inside.display()));
-            let allowed = import == module || theirs < mine || SAME_FLOOR.contains(&(module, import.as_str()));
+            let allowed = import == module || theirs < mine || theirs == 0 || SAME_FLOOR.contains(&(module, import.as_str()));
             if !allowed {
                 wrong.push(format!("{} (floor {mine}) imports {import} (floor {theirs})", inside.display()));
             }

@@ -31,7 +31,10 @@ static WORKSPACE: LazyLock<String> = LazyLock::new(|| {
     assert!(made.status.success(), "{}", stderr(&made));
     let ddl = template.xdoflow(&["ddl"]);
     template.sql(&stdout(&ddl));
-    template.name
+    // It lives as long as the server, which goes with the process.
+    let name = template.name.clone();
+    std::mem::forget(template);
+    name
 });
 
 /// A database of one test.
@@ -130,7 +133,6 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // The template lives as long as the server, which goes with the process.
         if !std::thread::panicking() {
             let _ = try_sql(&SERVER.url(), &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
         }
