@@ -57,7 +57,9 @@ mod tests {
 
     #[test]
     fn partitions_cover_every_block_once_and_the_last_is_open() {
-        for (blocks, bytes, readers) in [(0, 0, 2), (1, 8192, 2), (17, 139_264, 1), (80_000, 655 << 20, 2), (9, 4 << 30, 64)] {
+        for (blocks, bytes, readers) in
+            [(0, 0, 2), (1, 8192, 2), (17, 139_264, 1), (80_000, 655 << 20, 2), (9, 4 << 30, 64)]
+        {
             let ranges = ranges(blocks, bytes, readers);
             assert_eq!(ranges.first().map(|range| range.0), Some(0));
             for pair in ranges.windows(2) {

@@ -261,11 +261,17 @@ impl EntityRun {
 
 /// Copies one partition: V1 → transform → staging. The reader waits when too many batches are in
 /// flight, the COPYs end when the last output was sent.
-async fn copy_partition(entity: &EntityRun, reader: &Session, lane: &LoadLane, partition: &Partition) -> Result<()> {
+async fn copy_partition(
+    entity: &EntityRun,
+    reader: &Session,
+    lane: &LoadLane,
+    partition: &Partition,
+) -> Result<()> {
     let progress = entity.run.job.progress.entity(entity.plan.index);
     let mut batches = entity.plan.source.open(reader, partition).await?;
     let mut load = lane.open().await?;
-    let (transform, mut outputs) = Transform::new(Arc::clone(&entity.plan.program), Arc::clone(&entity.run.pool));
+    let (transform, mut outputs) =
+        Transform::new(Arc::clone(&entity.plan.program), Arc::clone(&entity.run.pool));
     let read = async move {
         while let Some(batch) = batches.next().await? {
             progress.read(batch.len() as u64, batch.bytes() as u64);

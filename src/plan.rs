@@ -30,7 +30,11 @@ pub struct EntityPlan {
 }
 
 /// Reads the catalogues and compiles the pipelines.
-pub async fn plan(source: &Database, target: &Database, specs: &[PipelineSpec]) -> Result<Vec<Arc<EntityPlan>>> {
+pub async fn plan(
+    source: &Database,
+    target: &Database,
+    specs: &[PipelineSpec],
+) -> Result<Vec<Arc<EntityPlan>>> {
     let (source, target) = tokio::try_join!(source.connect("catalogue"), target.connect("catalogue"))?;
     let mut plans = Vec::new();
     let mut mismatches = Vec::new();
@@ -53,7 +57,12 @@ pub async fn plan(source: &Database, target: &Database, specs: &[PipelineSpec]) 
                 entity: spec.entity.clone(),
                 source: table,
                 program: Arc::new(program),
-                targets: spec.targets.iter().zip(infos).map(|(spec, info)| publish_target(spec, info)).collect(),
+                targets: spec
+                    .targets
+                    .iter()
+                    .zip(infos)
+                    .map(|(spec, info)| publish_target(spec, info))
+                    .collect(),
                 summary: OnceLock::new(),
             })),
             Err(found) => mismatches.extend(found),
@@ -76,7 +85,9 @@ fn mismatch_error(mismatches: &[Mismatch]) -> Error {
     let mut hints: Vec<&str> = mismatches.iter().map(|mismatch| mismatch.hint.as_str()).collect();
     hints.dedup();
     hints.truncate(3);
-    Error::stop("the pipelines do not fit the target database").detail(lines.join("\n")).hint(hints.join("\n"))
+    Error::stop("the pipelines do not fit the target database")
+        .detail(lines.join("\n"))
+        .hint(hints.join("\n"))
 }
 
 fn publish_target(spec: &TargetSpec, info: TableInfo) -> PublishTarget {
@@ -144,15 +155,21 @@ impl EntityPlan {
         }
         // The most frequent first within a column, whatever the order in which the batches came.
         columns.sort_by(|a, b| {
-            (&a.table, &a.column, a.rejected, Reverse(a.count), &a.rule)
-                .cmp(&(&b.table, &b.column, b.rejected, Reverse(b.count), &b.rule))
+            (&a.table, &a.column, a.rejected, Reverse(a.count), &a.rule).cmp(&(
+                &b.table,
+                &b.column,
+                b.rejected,
+                Reverse(b.count),
+                &b.rule,
+            ))
         });
         columns
     }
 
     /// The three most frequent rejects in words, with samples.
     pub fn frequent_rejects(&self, tally: &Tally) -> String {
-        let mut rejects: Vec<ColumnSummary> = self.columns(tally).into_iter().filter(|c| c.rejected).collect();
+        let mut rejects: Vec<ColumnSummary> =
+            self.columns(tally).into_iter().filter(|c| c.rejected).collect();
         rejects.sort_by_key(|column| Reverse(column.count));
         let lines = rejects.iter().take(3).map(|c| {
             let ids: Vec<String> = c.sample_ids.iter().map(i64::to_string).collect();

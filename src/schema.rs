@@ -93,8 +93,21 @@ impl ColumnType {
 impl Scalar {
     /// The type names that a pipeline file may use, for suggestions.
     pub const NAMES: &[&str] = &[
-        "text", "varchar", "smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean",
-        "date", "timestamp", "timestamptz", "uuid", "json", "jsonb",
+        "text",
+        "varchar",
+        "smallint",
+        "integer",
+        "bigint",
+        "numeric",
+        "real",
+        "double precision",
+        "boolean",
+        "date",
+        "timestamp",
+        "timestamptz",
+        "uuid",
+        "json",
+        "jsonb",
     ];
 
     /// The scalar's own object identifier.
@@ -163,9 +176,15 @@ fn scalar_from(name: &str, arguments: Option<&str>) -> Result<Scalar, UnknownTyp
         ("varchar" | "character varying", Some(length)) => {
             let length = length.trim().parse().map_err(|_| UnknownType)?;
             // The server's limit: MaxAttrSize, htup_details.h.
-            return if (1..=10_485_760).contains(&length) { Ok(Scalar::Varchar(length)) } else { Err(UnknownType) };
+            return if (1..=10_485_760).contains(&length) {
+                Ok(Scalar::Varchar(length))
+            } else {
+                Err(UnknownType)
+            };
         }
-        ("numeric" | "decimal", Some(arguments)) => return precision_from(arguments).map(|p| Scalar::Numeric(Some(p))),
+        ("numeric" | "decimal", Some(arguments)) => {
+            return precision_from(arguments).map(|p| Scalar::Numeric(Some(p)));
+        }
         (_, Some(_)) => return Err(UnknownType),
         ("text" | "varchar" | "character varying", None) => Scalar::Text,
         ("smallint" | "int2", None) => Scalar::SmallInt,

@@ -1,8 +1,8 @@
 //! `status`: the rows of V1 against the rows of V2, by count.
 
 use crate::error::{Error, Result};
-use crate::pg::{Database, Session, TableInfo};
 use crate::name::TableName;
+use crate::pg::{Database, Session, TableInfo};
 use crate::spec::model::PipelineSpec;
 use crate::summary::{EntityCount, Level, SplitCount, StatusReport};
 

@@ -31,7 +31,12 @@ struct Slice {
 /// indices of `progress` are those of the generator's tables.
 ///
 /// Tables that hold rows already are left alone, and are an error: nothing is overwritten.
-pub async fn fill_v1(database: &Database, generator: Generator, jobs: usize, progress: Arc<Progress>) -> Result<()> {
+pub async fn fill_v1(
+    database: &Database,
+    generator: Generator,
+    jobs: usize,
+    progress: Arc<Progress>,
+) -> Result<()> {
     let session = database.connect("generate").await?;
     refuse_full_tables(&session, &generator).await?;
     session.batch(&ddl::v1_ddl(None)).await?;
@@ -93,7 +98,8 @@ async fn fill(
             progress.enter(slice.table, Phase::Copying);
         }
         let counters = progress.entity(slice.table);
-        let mut loader = Loader::open(&session, &sql::copy_into(&table_name(&plan.table)?, ["id", "xdo"])).await?;
+        let mut loader =
+            Loader::open(&session, &sql::copy_into(&table_name(&plan.table)?, ["id", "xdo"])).await?;
         let mut from = slice.from;
         while from < slice.to {
             let to = slice.to.min(from + CHUNK_ROWS);
@@ -109,7 +115,11 @@ async fn fill(
 }
 
 /// Generates rows on a thread that may be kept busy.
-async fn documents(generator: &Arc<Generator>, table: usize, rows: std::ops::Range<u64>) -> Result<RowBuffer> {
+async fn documents(
+    generator: &Arc<Generator>,
+    table: usize,
+    rows: std::ops::Range<u64>,
+) -> Result<RowBuffer> {
     let generator = Arc::clone(generator);
     let made = tokio::task::spawn_blocking(move || {
         let plan = &generator.tables()[table];

@@ -46,9 +46,9 @@ pub fn pipelines(arguments: &PipelineArgs) -> Result<Vec<PipelineSpec>> {
     for name in &arguments.entities {
         let Some(spec) = all.iter().find(|spec| spec.entity == *name) else {
             let known: Vec<&str> = all.iter().map(|spec| spec.entity.as_str()).collect();
-            let near = known.iter().max_by(|a, b| {
-                strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-            });
+            let near = known
+                .iter()
+                .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
             let hint = match near {
                 Some(near) if strsim::jaro_winkler(near, name) > 0.7 => format!("did you mean {near}?"),
                 _ => "an entity is named in the first line of its pipeline file".to_owned(),

@@ -97,7 +97,9 @@ impl Stage {
         let starting = tokio::task::spawn_blocking(move || Server::start(options));
         let server = signals
             .or_interrupted(async {
-                starting.await.unwrap_or_else(|error| Err(Error::stop(format!("starting the server: {error}"))))
+                starting
+                    .await
+                    .unwrap_or_else(|error| Err(Error::stop(format!("starting the server: {error}"))))
             })
             .await?;
         let name = format!("PostgreSQL {} on 127.0.0.1:{}", server.version(), server.port());
@@ -149,7 +151,8 @@ impl Stage {
         progress: ProgressMode,
         signals: &Signals,
     ) -> Result<RunSummary> {
-        let databases = Databases { source: self.database(Side::Source)?, target: self.database(Side::Target)? };
+        let databases =
+            Databases { source: self.database(Side::Source)?, target: self.database(Side::Target)? };
         let specs = spec::shipped()?;
         run(Request { specs, databases, mode, prune, jobs, max_rejects: None, progress }, signals).await
     }
@@ -219,7 +222,9 @@ impl DemoReport {
         }
         for entity in &self.second_run.entities {
             for target in &entity.targets {
-                if target.inserted + target.updated + target.deleted > 0 || target.unchanged != entity.rows_read {
+                if target.inserted + target.updated + target.deleted > 0
+                    || target.unchanged != entity.rows_read
+                {
                     faults.push(format!("the second run changed {}", target.name));
                 }
             }

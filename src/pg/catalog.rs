@@ -86,9 +86,9 @@ impl TableInfo {
 
     /// Whether an index begins with these columns, in any order.
     pub fn is_indexed(&self, key: &[String]) -> bool {
-        self.indexed_prefixes
-            .iter()
-            .any(|index| index.len() >= key.len() && index[..key.len()].iter().all(|column| key.contains(column)))
+        self.indexed_prefixes.iter().any(|index| {
+            index.len() >= key.len() && index[..key.len()].iter().all(|column| key.contains(column))
+        })
     }
 }
 

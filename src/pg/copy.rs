@@ -52,9 +52,9 @@ impl BatchStream {
 }
 
 fn malformed(cause: Malformed) -> Error {
-    Error::stop("the source sent a malformed COPY stream").detail(cause.to_string()).hint(
-        "the connection may run through a proxy that changes data; connect to the server itself",
-    )
+    Error::stop("the source sent a malformed COPY stream")
+        .detail(cause.to_string())
+        .hint("the connection may run through a proxy that changes data; connect to the server itself")
 }
 
 /// A `COPY … FROM STDIN (FORMAT binary)` that takes row buffers.

@@ -176,7 +176,12 @@ impl MergeSql {
 }
 
 /// `COPY (SELECT id, document …) TO STDOUT`, for the whole table or a range of blocks.
-pub fn copy_documents(table: &TableName, id: &str, document: &str, range: Option<(u64, Option<u64>)>) -> String {
+pub fn copy_documents(
+    table: &TableName,
+    id: &str,
+    document: &str,
+    range: Option<(u64, Option<u64>)>,
+) -> String {
     let condition = match range {
         None => String::new(),
         Some((from, None)) => format!(" WHERE ctid >= '({from},0)'::tid"),
@@ -222,7 +227,8 @@ mod tests {
     #[test]
     fn odd_names_are_quoted_wherever_they_stand() {
         let odd = "\"; DROP TABLE x; --";
-        let sql = MergeSql::new(&TableName::new("s", odd), &TableName::new("xdoflow", odd), [odd, "b"], [odd], &[]);
+        let sql =
+            MergeSql::new(&TableName::new("s", odd), &TableName::new("xdoflow", odd), [odd, "b"], [odd], &[]);
         let quoted = "\"\"\"; DROP TABLE x; --\"";
         assert_eq!(
             sql.insert_missing(),

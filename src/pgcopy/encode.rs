@@ -69,7 +69,10 @@ impl RowBuffer {
 
     /// Appends a field whose payload `write` appends to the buffer it is given. `write` says whether
     /// there is a value; where there is none, or it fails, nothing is appended, not even a NULL.
-    pub fn field_or_nothing<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>) -> Result<bool, E> {
+    pub fn field_or_nothing<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
+    ) -> Result<bool, E> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 4]);
         let written = write(&mut self.bytes);

@@ -135,7 +135,9 @@ impl Framer {
                 self.state = State::Count;
             }
             State::Count => {
-                let Some(count) = rest.first_chunk().map(|&b| i16::from_be_bytes(b)) else { return Ok(false) };
+                let Some(count) = rest.first_chunk().map(|&b| i16::from_be_bytes(b)) else {
+                    return Ok(false);
+                };
                 if count == -1 {
                     self.buffer.drain(self.cursor..self.cursor + 2);
                     self.state = State::Done;
@@ -148,7 +150,9 @@ impl Framer {
                 }
             }
             State::Field { left } => {
-                let Some(length) = rest.first_chunk().map(|&b| i32::from_be_bytes(b)) else { return Ok(false) };
+                let Some(length) = rest.first_chunk().map(|&b| i32::from_be_bytes(b)) else {
+                    return Ok(false);
+                };
                 let payload_bytes = match length {
                     -1 => 0,
                     _ => usize::try_from(length).map_err(|_| Malformed::FieldLength)?,

@@ -75,8 +75,11 @@ impl SourceTable {
         {
             match info.column(column).map(|found| found.type_name.as_str()) {
                 None => {
-                    return Err(Error::stop(format!("the source table {} has no column {column}", spec.table))
-                        .hint("name its columns in the pipeline: source = { table = …, id = …, document = … }"));
+                    return Err(Error::stop(format!(
+                        "the source table {} has no column {column}",
+                        spec.table
+                    ))
+                    .hint("name its columns in the pipeline: source = { table = …, id = …, document = … }"));
                 }
                 Some(found) if !types.contains(&found) => {
                     return Err(Error::stop(format!("{}.{column} has the type {found}", spec.table))

@@ -81,7 +81,10 @@ impl Ledger {
     /// Marks the run as done.
     pub async fn finish(self) -> Result<()> {
         self.session
-            .execute("UPDATE xdoflow.runs SET state = 'done', finished_at = now() WHERE run_id = $1", &[&self.run_id])
+            .execute(
+                "UPDATE xdoflow.runs SET state = 'done', finished_at = now() WHERE run_id = $1",
+                &[&self.run_id],
+            )
             .await?;
         Ok(())
     }
@@ -167,7 +170,8 @@ fn count(rows: u64) -> i64 {
 /// Creates the schema and its tables where they are missing. A role that may not create them can use
 /// what another role has created.
 async fn create(session: &Session) -> Result<()> {
-    let present: bool = session.query_one("SELECT to_regclass('xdoflow.rejects') IS NOT NULL", &[]).await?.get(0);
+    let present: bool =
+        session.query_one("SELECT to_regclass('xdoflow.rejects') IS NOT NULL", &[]).await?.get(0);
     if present {
         return Ok(());
     }
@@ -188,8 +192,10 @@ const CREATE: &str = include_str!("ledger.sql");
 
 /// Takes the lock of an entity, or says who holds it since when.
 async fn lock(session: &Session, entity: &str) -> Result<()> {
-    let taken: bool =
-        session.query_one("SELECT pg_try_advisory_lock($1, hashtext($2))", &[&LOCK_CLASS, &entity]).await?.get(0);
+    let taken: bool = session
+        .query_one("SELECT pg_try_advisory_lock($1, hashtext($2))", &[&LOCK_CLASS, &entity])
+        .await?
+        .get(0);
     if taken {
         return Ok(());
     }

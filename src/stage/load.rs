@@ -10,8 +10,8 @@ use crate::error::Result;
 use crate::name::TableName;
 use crate::pg::{Database, Loader, Session, sql};
 use crate::pgcopy::RowBuffer;
-use crate::transform::output::{Output, REJECT_COLUMNS};
 use crate::transform::Program;
+use crate::transform::output::{Output, REJECT_COLUMNS};
 
 /// The connections of one lane to the target.
 pub struct LoadLane {
@@ -34,7 +34,13 @@ pub struct PartitionLoad<'a> {
 
 impl LoadLane {
     /// Opens the connections.
-    pub async fn connect(target: &Database, entity: &str, program: &Program, staging: &[TableName], rejects: &TableName) -> Result<Self> {
+    pub async fn connect(
+        target: &Database,
+        entity: &str,
+        program: &Program,
+        staging: &[TableName],
+        rejects: &TableName,
+    ) -> Result<Self> {
         let purpose = format!("load {entity}");
         let sessions = program.targets().iter().map(|_| target.connect(&purpose));
         let targets = try_join_all(sessions).await?;
@@ -43,7 +49,9 @@ impl LoadLane {
             targets: staging
                 .iter()
                 .zip(program.targets())
-                .map(|(table, target)| sql::copy_into(table, target.columns().iter().map(|column| &column.name)))
+                .map(|(table, target)| {
+                    sql::copy_into(table, target.columns().iter().map(|column| &column.name))
+                })
                 .collect(),
             rejects: sql::copy_into(rejects, REJECT_COLUMNS.iter().map(|(name, _)| name)),
         };
@@ -56,7 +64,11 @@ impl LoadLane {
 
     /// Starts the COPYs of a partition.
     pub async fn open(&self) -> Result<PartitionLoad<'_>> {
-        let opening = self.targets.iter().zip(&self.statements.targets).map(|(session, sql)| Loader::open(session, sql));
+        let opening = self
+            .targets
+            .iter()
+            .zip(&self.statements.targets)
+            .map(|(session, sql)| Loader::open(session, sql));
         let targets = try_join_all(opening).await?;
         Ok(PartitionLoad { lane: self, targets, rejects: None })
     }

@@ -62,7 +62,9 @@ impl Publish<'_> {
     /// Merges the staging tables into their targets, inside the transaction that the caller opened and
     /// will commit. `summary` comes with what was read and loaded, and leaves with what was written.
     pub async fn apply(&self, session: &Session, summary: &mut EntitySummary) -> Result<()> {
-        session.batch(&format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL work_mem = '{WORK_MEM}'")).await?;
+        session
+            .batch(&format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL work_mem = '{WORK_MEM}'"))
+            .await?;
         self.lock_targets(session).await?;
         for (target, counts) in self.targets.iter().zip(&summary.targets) {
             check_conservation(target, summary.rows_read, counts)?;
@@ -80,12 +82,14 @@ impl Publish<'_> {
     async fn lock_targets(&self, session: &Session) -> Result<()> {
         let mut names: Vec<String> = self.targets.iter().map(|target| target.info.name.quoted()).collect();
         names.sort();
-        session.batch(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", names.join(", "))).await.map_err(|error| {
-            error.context("locking the targets against other writers").hint(
-                "a session that writes to a target, or waits in an open transaction, holds a lock on it: \
+        session.batch(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", names.join(", "))).await.map_err(
+            |error| {
+                error.context("locking the targets against other writers").hint(
+                    "a session that writes to a target, or waits in an open transaction, holds a lock on it: \
                  pg_locks and pg_stat_activity name it",
-            )
-        })
+                )
+            },
+        )
     }
 
     async fn publish_target(
@@ -229,7 +233,12 @@ fn check_conservation(target: &PublishTarget, rows_read: u64, counts: &TargetSum
 }
 
 /// An empty V1 is a fault far more often than a wish: it must not empty V2.
-async fn check_not_empty(session: &Session, rows_read: u64, merge: &MergeSql, target: &PublishTarget) -> Result<()> {
+async fn check_not_empty(
+    session: &Session,
+    rows_read: u64,
+    merge: &MergeSql,
+    target: &PublishTarget,
+) -> Result<()> {
     if rows_read > 0 {
         return Ok(());
     }

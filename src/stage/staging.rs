@@ -37,8 +37,10 @@ impl Staging {
             let columns = target.columns().iter().map(|column| &column.name);
             session.batch(&sql::create_staging(staging, table, columns)).await?;
         }
-        let columns: Vec<String> =
-            REJECT_COLUMNS.iter().map(|(name, column_type)| format!("{} {column_type}", quote(name))).collect();
+        let columns: Vec<String> = REJECT_COLUMNS
+            .iter()
+            .map(|(name, column_type)| format!("{} {column_type}", quote(name)))
+            .collect();
         session
             .batch(&format!(
                 "CREATE UNLOGGED TABLE {} ({}) WITH (autovacuum_enabled = off)",

@@ -84,14 +84,20 @@ impl Compiler<'_> {
                 self.mismatches.push(Mismatch {
                     place: String::new(),
                     subject: format!("{}.{}", self.target.table, column.name),
-                    message: "the column takes no null, has no default, and the pipeline does not feed it".into(),
+                    message: "the column takes no null, has no default, and the pipeline does not feed it"
+                        .into(),
                     hint: format!("map it in {}, or give it a default in the database", self.spec.file),
                 });
             }
         }
     }
 
-    fn column(&mut self, index: usize, column: &ColumnSpec, schema: &[ColumnSchema]) -> Option<ColumnProgram> {
+    fn column(
+        &mut self,
+        index: usize,
+        column: &ColumnSpec,
+        schema: &[ColumnSchema],
+    ) -> Option<ColumnProgram> {
         let Some(live) = schema.iter().find(|live| live.name == column.name) else {
             let near = schema
                 .iter()
@@ -110,7 +116,11 @@ impl Compiler<'_> {
         }
         let Some(live_type) = live.column_type else {
             let message = format!("the column has the type {}, which xdoflow cannot write", live.type_name);
-            return self.mismatch(column, message, "load it into a text column, and cast it there".to_owned());
+            return self.mismatch(
+                column,
+                message,
+                "load it into a text column, and cast it there".to_owned(),
+            );
         };
         let cast = match Cast::compile(&column.cast, live_type) {
             Ok(cast) => cast,
@@ -161,7 +171,11 @@ impl Compiler<'_> {
         let lookup = match rules.lookup.as_deref().map(Lookup::read).transpose() {
             Ok(lookup) => lookup,
             Err(error) => {
-                return self.mismatch(column, error.message().into(), error.hint_text().unwrap_or_default().into());
+                return self.mismatch(
+                    column,
+                    error.message().into(),
+                    error.hint_text().unwrap_or_default().into(),
+                );
             }
         };
         Some(Rules {

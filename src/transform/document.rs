@@ -258,10 +258,18 @@ mod tests {
 
     #[test]
     fn wanted_keys_are_found_among_others_in_a_canonical_document() {
-        let document = r#"{"a": 1, "b": "x, \"y\": }", "id": {"a": [1, {"b": "]"}]}, "zip": null, "long": -1.50}"#;
+        let document =
+            r#"{"a": 1, "b": "x, \"y\": }", "id": {"a": [1, {"b": "]"}]}, "zip": null, "long": -1.50}"#;
         assert_eq!(
             found(&["long", "a", "zip", "id", "gone", "b"], document),
-            [Some("-1.50"), Some("1"), Some("null"), Some(r#"{"a": [1, {"b": "]"}]}"#), None, Some(r#""x, \"y\": }""#)]
+            [
+                Some("-1.50"),
+                Some("1"),
+                Some("null"),
+                Some(r#"{"a": [1, {"b": "]"}]}"#),
+                None,
+                Some(r#""x, \"y\": }""#)
+            ]
         );
         assert_eq!(found(&["a"], "{}"), [None]);
         assert_eq!(found(&[], r#"{"a": 1}"#), [] as [Option<&str>; 0]);

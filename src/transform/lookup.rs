@@ -19,13 +19,17 @@ impl Lookup {
             .map_err(|error| problem(format!("cannot read the lookup file {}: {error}", path.display())))?;
         let mut values = HashMap::new();
         for record in reader.records() {
-            let record = record.map_err(|error| problem(format!("lookup file {}: {error}", path.display())))?;
+            let record =
+                record.map_err(|error| problem(format!("lookup file {}: {error}", path.display())))?;
             let line = record.position().map_or(0, csv::Position::line);
             let (Some(key), Some(value), 2) = (record.get(0), record.get(1), record.len()) else {
                 return Err(problem(format!("lookup file {}:{line}: not two columns", path.display())));
             };
             if values.insert(key.to_owned(), value.to_owned()).is_some_and(|before| before != value) {
-                return Err(problem(format!("lookup file {}:{line}: key {key:?} has two values", path.display())));
+                return Err(problem(format!(
+                    "lookup file {}:{line}: key {key:?} has two values",
+                    path.display()
+                )));
             }
         }
         Ok(Self { values })
@@ -53,7 +57,8 @@ mod tests {
 
     #[test]
     fn keys_are_found_with_their_values() {
-        let lookup = read("good", "key,value\nCO,Colorado\n\"N,Y\",New York\nCO,Colorado\n").expect("a good file");
+        let lookup =
+            read("good", "key,value\nCO,Colorado\n\"N,Y\",New York\nCO,Colorado\n").expect("a good file");
         assert_eq!(lookup.get("CO"), Some("Colorado"));
         assert_eq!(lookup.get("N,Y"), Some("New York"));
         assert_eq!(lookup.get("co"), None);

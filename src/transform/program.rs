@@ -115,13 +115,13 @@ impl Program {
         let mut spans = Spans::default();
         let mut scratch = Scratch::default();
         for mut tuple in batch.tuples() {
-            let id = tuple.next().flatten().and_then(|payload| payload.try_into().ok()).map(i64::from_be_bytes);
+            let id =
+                tuple.next().flatten().and_then(|payload| payload.try_into().ok()).map(i64::from_be_bytes);
             let document = tuple.next().flatten();
             let Some(id) = id else {
-                output.aborted = Some(
-                    Error::stop("a row of the source has no id")
-                        .hint("the source's id column must be a bigint without NULL; name another with source.id"),
-                );
+                output.aborted = Some(Error::stop("a row of the source has no id").hint(
+                    "the source's id column must be a bigint without NULL; name another with source.id",
+                ));
                 return output;
             };
             output.rows += 1;
@@ -233,7 +233,9 @@ impl ColumnProgram {
                 self.count(coercion, slot, row.id, output);
                 match &self.default {
                     Some(payload) => buffer.field(payload),
-                    None if self.is_merge_key => return Err(self.set_aside(target, slot, row, raw, Reason::NoKey, output)),
+                    None if self.is_merge_key => {
+                        return Err(self.set_aside(target, slot, row, raw, Reason::NoKey, output));
+                    }
                     None if self.not_null => {
                         return Err(self.set_aside(target, slot, row, raw, Reason::NullNotAllowed, output));
                     }
@@ -343,7 +345,12 @@ impl<'a> Reject<'a> {
         Self { table, column: None, raw, reason, whole_row: true }
     }
 
-    fn cell(target: &'a TargetProgram, column: &'a ColumnProgram, raw: Option<&'a str>, reason: Reason) -> Self {
+    fn cell(
+        target: &'a TargetProgram,
+        column: &'a ColumnProgram,
+        raw: Option<&'a str>,
+        reason: Reason,
+    ) -> Self {
         Self { table: &target.table, column: Some(column), raw, reason, whole_row: false }
     }
 }

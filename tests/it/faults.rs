@@ -87,8 +87,14 @@ fn an_empty_v1_stops_a_prune_and_a_replace_before_they_delete_everything() {
 #[test]
 fn tables_and_columns_that_are_missing_are_named_all_at_once() {
     let pipelines = Pipelines::new(&[
-        ("people.toml", &PIPELINE.replace("name = \"text\"", "nam = \"text\"\nage = \"date\"\nnick = \"text\"")),
-        ("ghosts.toml", &PIPELINE.replace("people", "ghosts").replace("table = \"person\"", "table = \"ghost\"")),
+        (
+            "people.toml",
+            &PIPELINE.replace("name = \"text\"", "nam = \"text\"\nage = \"date\"\nnick = \"text\""),
+        ),
+        (
+            "ghosts.toml",
+            &PIPELINE.replace("people", "ghosts").replace("table = \"person\"", "table = \"ghost\""),
+        ),
     ]);
     let database = Database::with(
         &[(1, "{}")],
@@ -154,10 +160,12 @@ fn a_wrong_password_is_told_without_showing_it() {
 
 #[test]
 fn more_rejects_than_allowed_stop_the_run_with_the_targets_as_before() {
-    let (database, _) = people(&[(1, r#"{"name": {}, "age": "x"}"#), (2, r#"{"age": "y"}"#), (3, r#"{"age": 3}"#)]);
+    let (database, _) =
+        people(&[(1, r#"{"name": {}, "age": "x"}"#), (2, r#"{"age": "y"}"#), (3, r#"{"age": 3}"#)]);
     database.sql("ALTER TABLE person ADD COLUMN age bigint");
     let pipelines = Pipelines::new(&[("people.toml", &format!("{PIPELINE}age = \"bigint\"\n"))]);
-    let run = |limit: &str| database.xdoflow(&["run", "--max-rejects", limit, "--pipelines", pipelines.path()]);
+    let run =
+        |limit: &str| database.xdoflow(&["run", "--max-rejects", limit, "--pipelines", pipelines.path()]);
     let output = run("1");
     assert_eq!(output.status.code(), Some(1));
     let text = stderr(&output);
@@ -204,7 +212,10 @@ fn what_a_killed_run_leaves_behind_is_cleaned_up_by_the_next() {
          WHERE application_name LIKE 'xdoflow%' AND datname = current_database()",
     );
     assert_eq!(database.lines("SELECT * FROM person"), ["9|Old"]);
-    assert_eq!(database.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'stage\\_1\\_people\\_%'"), "2");
+    assert_eq!(
+        database.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'stage\\_1\\_people\\_%'"),
+        "2"
+    );
     database.json(&["run", "--pipelines", pipelines.path()]);
     assert_eq!(database.lines("SELECT * FROM person ORDER BY id"), ["1|Ann", "9|Old"]);
     assert_nothing_left(&database);

@@ -63,8 +63,12 @@ fn no_module_imports_from_a_floor_above_it() {
         let mine = floor(module).unwrap_or_else(|| panic!("{module} stands on no floor"));
         let text = fs::read_to_string(file).expect("a source");
         for import in imports(&text) {
-            let theirs = floor(&import).unwrap_or_else(|| panic!("{}: {import} stands on no floor", inside.display()));
-            let allowed = import == module || theirs < mine || theirs == 0 || SAME_FLOOR.contains(&(module, import.as_str()));
+            let theirs =
+                floor(&import).unwrap_or_else(|| panic!("{}: {import} stands on no floor", inside.display()));
+            let allowed = import == module
+                || theirs < mine
+                || theirs == 0
+                || SAME_FLOOR.contains(&(module, import.as_str()));
             if !allowed {
                 wrong.push(format!("{} (floor {mine}) imports {import} (floor {theirs})", inside.display()));
             }

@@ -16,7 +16,8 @@ name = "text"
 age = "bigint"
 "#;
 
-const TARGET: &str = "CREATE TABLE person (id bigint PRIMARY KEY, name text, age bigint, note text DEFAULT 'new');";
+const TARGET: &str =
+    "CREATE TABLE person (id bigint PRIMARY KEY, name text, age bigint, note text DEFAULT 'new');";
 
 const DOCUMENTS: [(i64, &str); 4] = [
     (1, r#"{"name": "Ann", "age": 30}"#),
@@ -26,7 +27,8 @@ const DOCUMENTS: [(i64, &str); 4] = [
 ];
 
 /// Equal, out of date, missing (3), gone from V1 (9).
-const BEFORE: &str = "INSERT INTO person VALUES (1, 'Ann', 30, 'mine'), (2, 'Rob', 31, 'mine'), (4, 'Dee', NULL, NULL),
+const BEFORE: &str =
+    "INSERT INTO person VALUES (1, 'Ann', 30, 'mine'), (2, 'Rob', 31, 'mine'), (4, 'Dee', NULL, NULL),
                       (9, 'Old', 99, 'mine');";
 
 fn people() -> (Database, Pipelines) {
@@ -51,7 +53,9 @@ fn a_merge_inserts_updates_and_leaves_equal_rows_and_other_columns_alone() {
     );
     assert_eq!(database.value("SELECT xmin::text || ctid::text FROM person WHERE id = 1"), before);
     assert_eq!(
-        database.lines("SELECT source_id, target_table, target_column, key, raw, reason_code FROM xdoflow.rejects"),
+        database.lines(
+            "SELECT source_id, target_table, target_column, key, raw, reason_code FROM xdoflow.rejects"
+        ),
         ["4|person|age|age|\"old\"|not_a_number"]
     );
 }

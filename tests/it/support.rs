@@ -166,7 +166,8 @@ pub struct Running {
 impl Running {
     /// Starts a command.
     pub fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let lines = BufReader::new(child.stderr.take().expect("standard error is piped"));
         Self { child, lines, seen: String::new() }
     }
@@ -186,7 +187,10 @@ impl Running {
 
     /// Sends a signal by its name: INT, TERM, KILL.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().expect("kill runs");
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status()
+            .expect("kill runs");
         assert!(sent.success());
     }
 
@@ -211,7 +215,8 @@ pub struct Session {
 impl Session {
     /// Opens one.
     pub fn open(url: &str) -> Self {
-        let (client, connection) = RUNTIME.block_on(tokio_postgres::connect(url, NoTls)).expect("a connection");
+        let (client, connection) =
+            RUNTIME.block_on(tokio_postgres::connect(url, NoTls)).expect("a connection");
         RUNTIME.spawn(connection);
         Self { client }
     }
@@ -234,7 +239,8 @@ pub fn wait_until(session: &Session, query: &str) {
 /// Runs statements on a session of their own.
 pub fn try_sql(url: &str, sql: &str) -> Result<Vec<Vec<String>>, String> {
     RUNTIME.block_on(async {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(|error| format!("{error:?}"))?;
+        let (client, connection) =
+            tokio_postgres::connect(url, NoTls).await.map_err(|error| format!("{error:?}"))?;
         let driver = tokio::spawn(connection);
         let rows = rows(&client, sql).await.map_err(|error| format!("{error:?}"));
         drop(client);
