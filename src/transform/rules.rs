@@ -71,10 +71,10 @@ impl Rules {
         }
         let computed = self.function.map(|function| function(text));
         text = computed.as_deref().unwrap_or(text);
-        if let Some(allowed) = &self.allowed {
-            if !text.trim_matches(WHITE_SPACE).is_empty() && !allowed.iter().any(|one| one == text) {
-                return Err(Reason::NotAllowed);
-            }
+        // Nor need `allowed` name it.
+        let blank = text.trim_matches(WHITE_SPACE).is_empty();
+        if !blank && self.allowed.as_ref().is_some_and(|allowed| !allowed.iter().any(|one| one == text)) {
+            return Err(Reason::NotAllowed);
         }
         Ok(if text == before { Ruled::Unchanged } else { Ruled::Text(text.to_owned()) })
     }

@@ -21,14 +21,14 @@ const REASONS: usize = 5;
 pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
     use Side::{Left, Right};
     let mut table = Table::new(vec![
-        ("entity", Left),
-        ("target", Left),
-        ("inserted", Right),
-        ("updated", Right),
-        ("deleted", Right),
-        ("unchanged", Right),
-        ("quarantined", Right),
-        ("filtered", Right),
+        ("Entity", Left),
+        ("Target", Left),
+        ("Inserted", Right),
+        ("Updated", Right),
+        ("Deleted", Right),
+        ("Unchanged", Right),
+        ("Quarantined", Right),
+        ("Filtered", Right),
     ]);
     for entity in &run.entities {
         for (index, target) in entity.targets.iter().enumerate() {
@@ -237,7 +237,7 @@ mod tests {
     fn the_report_counts_every_target_and_says_what_stays_and_what_was_rejected() {
         let seen = run(vec![entity("users", 335, vec![target("mvpw5_664", "user", 335)]), agents()]);
         let head = "\
-entity  target      inserted  updated  deleted  unchanged  quarantined  filtered
+Entity  Target      Inserted  Updated  Deleted  Unchanged  Quarantined  Filtered
 users   user               ·        ·        ·        335            ·         ·
 agents  agent              ·        ·        ·     37,041            ·         ·
         agent_caps        14      370        ·     36,655            2         ·
@@ -264,7 +264,7 @@ note: 14 rejects, kept in the quarantine table
     fn a_merge_that_wrote_nothing_was_equal_and_an_insert_does_not_know() {
         let mut seen = run(vec![entity("users", 335, vec![target("mvpw5_664", "user", 335)])]);
         let expected = "\
-entity  target  inserted  updated  deleted  unchanged  quarantined  filtered
+Entity  Target  Inserted  Updated  Deleted  Unchanged  Quarantined  Filtered
 users   user           ·        ·        ·        335            ·         ·
 
 done in 12.3 s: 335 rows read from V1, 335 rows unchanged
