@@ -129,6 +129,7 @@ impl Run {
         Ok(RunSummary {
             run_id,
             mode: job.mode,
+            prune: job.prune,
             elapsed_ms: millis(job.progress.elapsed()),
             entities: entities.ok_or_else(|| Error::stop("an entity was not published"))?,
         })

@@ -32,6 +32,8 @@ pub struct RunSummary {
     pub run_id: i64,
     /// How it published.
     pub mode: Mode,
+    /// Whether it was to delete rows that V1 no longer has, and surplus rows.
+    pub prune: bool,
     /// Wall time in milliseconds.
     pub elapsed_ms: u64,
     /// In the order of the command line.

@@ -126,12 +126,12 @@ impl Publish<'_> {
             Mode::Merge => {
                 let prune = self.prune && deletes_allowed;
                 if prune {
-                    check_not_empty(session, rows_read, &merge, target).await?;
+                    check_not_empty(session, rows_read, counts, &merge, target).await?;
                 }
                 step.merge(target, prune, counts, &mut steps).await?;
             }
             Mode::Replace => {
-                check_not_empty(session, rows_read, &merge, target).await?;
+                check_not_empty(session, rows_read, counts, &merge, target).await?;
                 if !deletes_allowed {
                     return Err(Error::stop(format!("{} rows of V1 were set aside", counts.quarantined))
                         .detail("the merge key is not the row's id, so the rows to keep cannot be told from the rest")
@@ -232,23 +232,33 @@ fn check_conservation(target: &PublishTarget, rows_read: u64, counts: &TargetSum
     )))
 }
 
-/// An empty V1 is a fault far more often than a wish: it must not empty V2.
+/// An empty V1, or a filter that fits no row of it, is a fault far more often than a wish: it must not
+/// empty V2.
 async fn check_not_empty(
     session: &Session,
     rows_read: u64,
+    counts: &TargetSummary,
     merge: &MergeSql,
     target: &PublishTarget,
 ) -> Result<()> {
-    if rows_read > 0 {
+    if counts.loaded + counts.quarantined > 0 {
         return Ok(());
     }
     let rows = session.count(&merge.count_target(), &[]).await?;
     if rows == 0 {
         return Ok(());
     }
-    Err(Error::stop("V1 is empty, and the run would delete every row of the target")
+    let (why, hint) = if rows_read == 0 {
+        ("V1 is empty", "check --source; if V1 is meant to be empty, empty the target yourself")
+    } else {
+        (
+            "the filter drops every row of V1",
+            "check the filter in the pipeline; if it is meant to, empty the target yourself",
+        )
+    };
+    Err(Error::stop(format!("{why}, and the run would delete every row of the target"))
         .detail(format!("{} holds {rows} rows", target.label))
-        .hint("check --source; if V1 is meant to be empty, empty the target yourself"))
+        .hint(hint))
 }
 
 /// Tells the progress of a target in thirds of its rows, which add up to all of them.

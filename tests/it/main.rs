@@ -5,6 +5,14 @@
 
 mod support;
 
+mod commands;
+mod demo;
+mod duplicates;
 mod faults;
 mod floors;
+mod idle;
+mod odd_names;
 mod publish;
+mod quarantine;
+mod snapshot;
+mod two_servers;
