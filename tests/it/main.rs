@@ -3,8 +3,10 @@
 //!
 //! The server is shared by all tests of a process; it is removed when the process ends.
 
+mod oracle;
 mod support;
 
+mod casts;
 mod faults;
 mod floors;
 mod publish;
