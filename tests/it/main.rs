@@ -3,10 +3,13 @@
 //!
 //! The server is shared by all tests of a process; it is removed when the process ends.
 
+mod draw;
 mod oracle;
 mod support;
 
 mod casts;
+mod exact;
 mod faults;
 mod floors;
+mod properties;
 mod publish;

@@ -14,7 +14,8 @@ pub const EXPECTED: &str = include_str!("../../fixtures/expected.sql");
 pub const COMPARE: &str = include_str!("../../fixtures/compare.sql");
 
 /// How values are shown in a comparison, whatever the server's defaults.
-pub const SHOWN: &str = "SET timezone = 'UTC'; SET datestyle = 'ISO'; SET extra_float_digits = 1; SET jit = off;";
+pub const SHOWN: &str =
+    "SET timezone = 'UTC'; SET datestyle = 'ISO'; SET extra_float_digits = 1; SET jit = off;";
 
 /// A column of the target `wide`, fed by the key of the same name.
 pub struct WideColumn {
@@ -37,9 +38,10 @@ pub fn wide_table(columns: &[WideColumn]) -> String {
 
 /// The pipeline from `source` to the target.
 pub fn wide_pipeline(columns: &[WideColumn]) -> Pipelines {
-    let mut text = "entity = \"wide\"\nsource = \"source\"\n\n[target.wide]\ntable = \"wide\"\nkey = \"id\"\n\n\
+    let mut text =
+        "entity = \"wide\"\nsource = \"source\"\n\n[target.wide]\ntable = \"wide\"\nkey = \"id\"\n\n\
                     [target.wide.columns]\nid = \"$id\"\n"
-        .to_owned();
+            .to_owned();
     for WideColumn { name, column_type, options } in columns {
         writeln!(text, "{name} = {{ type = \"{column_type}\"{options} }}").expect("a string takes text");
     }
