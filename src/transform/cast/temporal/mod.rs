@@ -95,7 +95,10 @@ impl TemporalCast {
             return Err(Reason::NotATime);
         }
         match (number::decimal(text)?.truncated(), self.target) {
-            ((Some(number), true), Target::Date) => Ok(number - i64::from(text.starts_with('-'))),
+            ((Some(number), true), Target::Date) => {
+                // The last of them is beyond every date, with or without one more.
+                Ok(number.saturating_sub(i64::from(text.starts_with('-'))))
+            }
             ((_, true), _) => Err(Reason::Fraction),
             ((number, false), _) => number.ok_or(Reason::OutOfRange),
         }

@@ -51,6 +51,7 @@ fn dates_come_from_epoch_numbers_in_utc() {
     let seconds = CastSpec { unit: EpochUnit::Seconds, ..spec.clone() };
     assert_eq!(cast(&seconds, Number(&(DAY_MS / 1000).to_string())), date(DAY, EpochToTime));
     assert_eq!(cast(&spec, Number("999999999999999999")), Err(OutOfRange));
+    assert_eq!(cast(&spec, Number("-9223372036854775808.5")), Err(OutOfRange));
     assert_eq!(cast(&seconds, Number("9223372036854775807")), Err(OutOfRange));
 }
 
