@@ -6,6 +6,7 @@
 //! becomes a row of the quarantine ([`output`]); nothing here fails because of data.
 
 pub mod cast;
+pub mod closure;
 pub mod compile;
 pub mod document;
 pub mod functions;
