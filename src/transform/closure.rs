@@ -10,6 +10,8 @@
 //! search in breadth of its own, so the ancestors are shared out over the threads.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt::Write as _;
+use std::ops::Range;
 
 /// One edge, and the row that it stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +56,24 @@ pub struct Link<'a> {
     pub path: &'a [i64],
 }
 
+impl Link<'_> {
+    /// The link as the columns of a derived target read it, in the form that jsonb is printed in.
+    pub fn document(&self) -> String {
+        let mut document = String::from("{\"path\": [");
+        for (position, id) in self.path.iter().enumerate() {
+            let separator = if position == 0 { "" } else { ", " };
+            // Writing to a String cannot fail, here and below.
+            let _ = write!(document, "{separator}{id}");
+        }
+        let (depth, ancestor, descendant) = (self.depth, self.ancestor, self.descendant);
+        let _ = write!(
+            document,
+            "], \"depth\": {depth}, \"ancestor\": {ancestor}, \"descendant\": {descendant}}}"
+        );
+        document
+    }
+}
+
 impl Forest {
     /// Builds a forest of the good edges; returns the bad ones in the order of their rows.
     pub fn build(mut edges: Vec<Edge>) -> (Self, Vec<BadEdge>) {
@@ -62,6 +82,7 @@ impl Forest {
         ids.sort_unstable();
         ids.dedup();
         let numbers: HashMap<i64, u32> = ids.iter().zip(0..).map(|(&id, number)| (id, number)).collect();
+        // Both ends of each edge are among the ids.
         let number = |id: i64| numbers[&id];
         let mut children = vec![Vec::new(); ids.len()];
         for edge in edges.iter().filter(|edge| edge.parent != edge.child) {
@@ -81,7 +102,8 @@ impl Forest {
             if parent == child {
                 bad.push(BadEdge { edge, cycle: vec![edge.parent] });
             } else if components[parent as usize] == components[child as usize] {
-                let cycle = cycles.entry((parent, child)).or_insert_with(|| forest.cycle(&components, parent, child));
+                let cycle =
+                    cycles.entry((parent, child)).or_insert_with(|| forest.cycle(&components, parent, child));
                 bad.push(BadEdge { edge, cycle: cycle.clone() });
             }
         }
@@ -222,6 +244,13 @@ impl Forest {
     }
 }
 
+/// Shares `nodes` nodes out: few enough together that their links are a buffer of some mebibytes even
+/// where one of them stands above thousands.
+pub fn chunks(nodes: usize) -> impl Iterator<Item = Range<usize>> {
+    const NODES: usize = 256;
+    (0..nodes).step_by(NODES).map(move |from| from..nodes.min(from + NODES))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,7 +286,17 @@ mod tests {
         let (rows, _) = closure(&[(1, 3), (1, 2), (3, 4), (2, 4), (4, 5), (1, 5)]);
         assert_eq!(
             rows,
-            ["1-2:[1, 2]", "1-3:[1, 3]", "1-4:[1, 2, 4]", "1-5:[1, 5]", "2-4:[2, 4]", "2-5:[2, 4, 5]", "3-4:[3, 4]", "3-5:[3, 4, 5]", "4-5:[4, 5]"]
+            [
+                "1-2:[1, 2]",
+                "1-3:[1, 3]",
+                "1-4:[1, 2, 4]",
+                "1-5:[1, 5]",
+                "2-4:[2, 4]",
+                "2-5:[2, 4, 5]",
+                "3-4:[3, 4]",
+                "3-5:[3, 4, 5]",
+                "4-5:[4, 5]"
+            ]
         );
     }
 
@@ -266,7 +305,8 @@ mod tests {
         // 1 → 2 → 3 → 4 → 2 is a cycle with a tail; 7 stands below itself.
         let (rows, bad) = closure(&[(1, 2), (2, 3), (3, 4), (4, 2), (4, 5), (7, 7), (7, 8)]);
         assert_eq!(rows, ["1-2:[1, 2]", "4-5:[4, 5]", "7-8:[7, 8]"]);
-        let told: Vec<(i64, &[i64])> = bad.iter().map(|bad| (bad.edge.source_id, bad.cycle.as_slice())).collect();
+        let told: Vec<(i64, &[i64])> =
+            bad.iter().map(|bad| (bad.edge.source_id, bad.cycle.as_slice())).collect();
         assert_eq!(told, [(2, &[2, 3, 4][..]), (3, &[3, 4, 2]), (4, &[4, 2, 3]), (6, &[7])]);
     }
 

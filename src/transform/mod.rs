@@ -16,6 +16,6 @@ pub mod program;
 pub mod rules;
 pub mod value;
 
-pub use compile::{Mismatch, compile};
+pub use compile::{Mismatch, compile, compile_derived};
 pub use output::{Output, Tally};
 pub use program::Program;

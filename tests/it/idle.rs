@@ -98,7 +98,8 @@ fn a_first_run_loads_all_thirteen_tables_and_a_second_writes_nothing() {
     let first = database.json(&["run"]);
     assert_adds_up(&first);
     let loaded = place();
-    for (entity, (name, v1, targets)) in first["entities"].as_array().expect("entities").iter().zip(ENTITIES) {
+    for (entity, (name, v1, targets)) in first["entities"].as_array().expect("entities").iter().zip(ENTITIES)
+    {
         assert_eq!(entity["entity"], name);
         let rows: u64 = database.value(&format!("SELECT count(*) FROM {v1}")).parse().expect("a count");
         assert_eq!(entity["rows_read"], rows);
@@ -128,7 +129,8 @@ fn a_first_run_loads_all_thirteen_tables_and_a_second_writes_nothing() {
         for entity in second["entities"].as_array().expect("entities") {
             for target in entity["targets"].as_array().expect("targets") {
                 assert_eq!(target["unchanged"], entity["rows_read"], "{target}");
-                for count in ["inserted", "updated", "deleted", "quarantined", "filtered", "surplus", "stale"] {
+                for count in ["inserted", "updated", "deleted", "quarantined", "filtered", "surplus", "stale"]
+                {
                     assert_eq!(target[count], 0, "{count} of {target}");
                 }
             }
@@ -162,8 +164,12 @@ fn each_entity_runs_alone_by_its_name_and_touches_no_other_table() {
 fn entities_are_told_in_the_order_of_the_command_line_and_each_once() {
     let database = Database::workspace();
     let summary = database.json(&["run", "network", "users", "network"]);
-    let names: Vec<&str> =
-        summary["entities"].as_array().expect("entities").iter().filter_map(|e| e["entity"].as_str()).collect();
+    let names: Vec<&str> = summary["entities"]
+        .as_array()
+        .expect("entities")
+        .iter()
+        .filter_map(|e| e["entity"].as_str())
+        .collect();
     assert_eq!(names, ["network", "users"]);
     assert_eq!(database.value("SELECT entities FROM xdoflow.runs"), "{network,users}");
 }

@@ -8,6 +8,7 @@ mod oracle;
 mod support;
 
 mod casts;
+mod closure;
 mod commands;
 mod demo;
 mod duplicates;

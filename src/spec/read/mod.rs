@@ -98,11 +98,10 @@ fn read_pipeline(
         Some(read_targets(reader, listed, derived))
     });
     let file = reader.file().to_owned();
-    let pipeline = entity
-        .clone()
-        .zip(source)
-        .zip(targets)
-        .map(|(((entity, _), source), (targets, derived))| PipelineSpec { entity, file, source, targets, derived });
+    let pipeline =
+        entity.clone().zip(source).zip(targets).map(|(((entity, _), source), (targets, derived))| {
+            PipelineSpec { entity, file, source, targets, derived }
+        });
     (entity, pipeline)
 }
 

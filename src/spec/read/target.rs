@@ -62,7 +62,7 @@ fn read_any_target(
     reader: &mut Reader<'_>,
     key: &Spanned<DeString<'_>>,
     value: &Value<'_>,
-    known: &[&str],
+    known: &'static [&'static str],
 ) -> Option<TargetSpec> {
     let name = key.get_ref().as_ref();
     if name.is_empty() || name.contains('\0') {
