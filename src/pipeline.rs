@@ -45,10 +45,21 @@ pub struct Job {
     pub prune: bool,
     /// Lanes, and threads that transform.
     pub jobs: usize,
-    /// More rejects than this stop the run.
-    pub max_rejects: Option<u64>,
+    /// How many rejects an entity may have.
+    pub budget: RejectBudget,
+    /// For each spec the ids that alone are read; nothing is deleted then, and nothing derived.
+    pub only_ids: Option<Vec<Vec<i64>>>,
     /// The counters that a terminal shows.
     pub progress: Arc<Progress>,
+}
+
+/// How many rejects an entity may have; beyond, nothing of it is published.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RejectBudget {
+    /// So many.
+    pub count: Option<u64>,
+    /// So many for a hundred rows read.
+    pub percent: Option<f64>,
 }
 
 /// What all parts of a run share.
@@ -91,13 +102,26 @@ pub async fn run(job: Job, interrupted: impl Future<Output = ()>) -> Result<RunS
     }
 }
 
+impl Job {
+    /// The ids of an entity that alone are read.
+    fn ids(&self, plan: &EntityPlan) -> Option<&[i64]> {
+        self.only_ids.as_ref().map(|ids| ids[plan.index].as_slice())
+    }
+}
+
 impl Run {
     async fn attempt(self: Arc<Self>) -> Result<RunSummary> {
         let job = &self.job;
         let entities: Vec<String> = job.specs.iter().map(|spec| spec.entity.clone()).collect();
         let plans = plan::plan(&job.source, &job.target, &job.specs).await?;
         let source = job.source.redacted();
-        let new_run = NewRun { mode: job.mode, prune: job.prune, entities: &entities, source: &source };
+        let new_run = NewRun {
+            mode: job.mode,
+            prune: job.prune,
+            partial: job.only_ids.is_some(),
+            entities: &entities,
+            source: &source,
+        };
         let ledger = Ledger::begin(&job.target, &new_run).await?;
         let run_id = *self.run_id.get_or_init(|| ledger.run_id());
         for entity in &entities {
@@ -106,7 +130,7 @@ impl Run {
 
         let snapshot = Arc::new(SourceSnapshot::export(&job.source).await?);
         for plan in &plans {
-            let rows = snapshot.count(&plan.source).await?;
+            let rows = snapshot.count(&plan.source, job.ids(plan)).await?;
             job.progress.entity(plan.index).expect(rows, plan.program.targets().len() as u64);
         }
 
@@ -146,7 +170,7 @@ impl Run {
         staging: Staging,
         snapshot: &Arc<SourceSnapshot>,
     ) -> Result<Arc<EntityRun>> {
-        let partitions = plan.source.partitions(self.job.jobs);
+        let partitions = plan.source.partitions(self.job.jobs, self.job.ids(plan));
         let lanes = self.job.jobs.min(partitions.len());
         let entity = Arc::new(EntityRun {
             run: Arc::clone(self),
@@ -165,8 +189,10 @@ impl Run {
         while let Some(lane) = running.join_next().await {
             joined(lane).map_err(|error| error.context(format_args!("copying {}", plan.entity)))?;
         }
-        for index in 0..plan.derived.len() {
-            entity.derive(index).await?;
+        if self.job.only_ids.is_none() {
+            for index in 0..plan.derived.len() {
+                entity.derive(index).await?;
+            }
         }
         Ok(entity)
     }
@@ -276,12 +302,29 @@ impl EntityRun {
             }
         }
         let rejects = self.run.job.progress.entity(self.plan.index).reject(output.tally.rejects);
-        match self.run.job.max_rejects {
+        match self.run.job.budget.count {
             Some(limit) if rejects > limit => Err(Error::stop(format!("more than {limit} rejects"))
                 .detail(format!("most frequent so far: {}", self.plan.frequent_rejects(&tallies)))
                 .hint("mend the values in V1 or the pipeline, or raise --max-rejects")),
             _ => Ok(()),
         }
+    }
+
+    /// The budget that is a share of the rows is known when all of them are read.
+    fn check_reject_share(&self, summary: &EntitySummary, tallies: &[Tally]) -> Result<()> {
+        let Some(limit) = self.run.job.budget.percent else { return Ok(()) };
+        let percent = summary.rejects as f64 * 100.0 / summary.rows_read.max(1) as f64;
+        if percent <= limit {
+            return Ok(());
+        }
+        Err(Error::stop(format!("more than {limit} rejects for a hundred rows of {}", summary.entity))
+            .detail(format!(
+                "{} rejects in {} rows; most frequent: {}",
+                summary.rejects,
+                summary.rows_read,
+                self.plan.frequent_rejects(tallies)
+            ))
+            .hint("mend the values in V1 or the pipeline, or raise --max-reject-percent"))
     }
 
     /// Publishes the staging tables: one transaction for all targets of the entity.
@@ -290,12 +333,14 @@ impl EntityRun {
         let progress = job.progress.entity(self.plan.index);
         let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut summary = self.plan.summarize(&tallies, progress.rows_read());
+        self.check_reject_share(&summary, &tallies)?;
         job.progress.enter(self.plan.index, Phase::Publishing);
         progress.expect_publish(summary.targets.iter().map(|target| target.loaded).sum());
         let session = job.target.connect(&format!("publish {}", self.plan.entity)).await?;
         let publish = Publish {
             mode: job.mode,
             prune: job.prune,
+            partial: job.only_ids.is_some(),
             targets: &self.plan.targets,
             staging: &self.staging.targets,
             rejects: &self.staging.rejects,
@@ -305,7 +350,9 @@ impl EntityRun {
         session.batch("BEGIN").await?;
         publish.apply(&session, &mut summary).await?;
         ledger::record(&session, run_id, &summary).await?;
-        ledger::keep_rejects(&session, run_id, &self.plan.entity, &self.staging.rejects).await?;
+        let rejects = &self.staging.rejects;
+        ledger::keep_rejects(&session, run_id, &self.plan.entity, rejects).await?;
+        ledger::resolve_rejects(&session, run_id, &self.plan.entity, rejects, job.ids(&self.plan)).await?;
         session.batch(&self.staging.drop_sql()).await?;
         session.batch("COMMIT").await?;
         job.progress.enter(self.plan.index, Phase::Done);

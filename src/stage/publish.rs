@@ -48,6 +48,9 @@ pub struct Publish<'a> {
     pub mode: Mode,
     /// Whether rows that V1 no longer has, and surplus rows, are deleted.
     pub prune: bool,
+    /// Whether only some rows of V1 were read: then nothing is known of the others, and nothing deleted;
+    /// derived targets are left alone.
+    pub partial: bool,
     /// The targets, in the order of the pipeline file.
     pub targets: &'a [PublishTarget],
     /// Their staging tables.
@@ -72,6 +75,9 @@ impl Publish<'_> {
             check_conservation(target, counts)?;
         }
         for (index, target) in self.targets.iter().enumerate() {
+            if self.partial && target.derived {
+                continue;
+            }
             self.publish_target(session, index, target, &mut summary.targets[index])
                 .await
                 .map_err(|error| error.context(format_args!("publishing {}", target.label)))?;
@@ -125,11 +131,11 @@ impl Publish<'_> {
                 counts.inserted = session.execute(&merge.insert_missing(), &[]).await?;
             }
             Mode::Merge => {
-                let prune = self.prune && deletes_allowed;
+                let prune = self.prune && deletes_allowed && !self.partial;
                 if prune {
                     check_not_empty(session, counts, &merge, target).await?;
                 }
-                step.merge(target, prune, counts, &mut steps).await?;
+                step.merge(target, prune, self.partial, counts, &mut steps).await?;
             }
             Mode::Replace => {
                 check_not_empty(session, counts, &merge, target).await?;
@@ -175,6 +181,7 @@ impl Step<'_> {
         &self,
         target: &PublishTarget,
         prune: bool,
+        partial: bool,
         counts: &mut TargetSummary,
         steps: &mut Steps<'_>,
     ) -> Result<()> {
@@ -183,7 +190,7 @@ impl Step<'_> {
             counts.stale = self.execute(&self.merge.delete_stale()).await?;
             counts.surplus = if may_repeat { self.execute(&self.merge.delete_surplus()).await? } else { 0 };
             counts.deleted = counts.stale + counts.surplus;
-        } else {
+        } else if !partial {
             counts.stale = self.count(&self.merge.count_stale()).await?;
             counts.surplus = if may_repeat { self.count(&self.merge.count_surplus()).await? } else { 0 };
         }

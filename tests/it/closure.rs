@@ -85,12 +85,11 @@ fn another_tree_is_derived_too_and_its_cycles_are_rejects_with_their_ids() {
     let pipelines = Pipelines::new(&[("staff.toml", PIPELINE)]);
     let run = ["run", "--prune", "--pipelines", pipelines.path()];
     database.json(&run);
+    assert_eq!(chains(&database), ["1|2|1|[1, 2]", "1|3|2|[1, 2, 3]", "2|3|1|[2, 3]", "6|7|1|[6, 7]"]);
     assert_eq!(
-        chains(&database),
-        ["1|2|1|[1, 2]", "1|3|2|[1, 2, 3]", "2|3|1|[2, 3]", "6|7|1|[6, 7]"]
-    );
-    assert_eq!(
-        database.lines("SELECT source_id, target_table, key, raw, reason_code, reason FROM xdoflow.rejects ORDER BY 1"),
+        database.lines(
+            "SELECT source_id, target_table, key, raw, reason_code, reason FROM xdoflow.rejects ORDER BY 1"
+        ),
         [
             "4|chain|boss.id, id|[4]|self_edge|an edge from a node to itself: 4",
             "5|chain|boss.id, id|[6, 5]|cycle|an edge on a cycle: 6, 5",

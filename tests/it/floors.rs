@@ -10,7 +10,7 @@ fn floor(module: &str) -> Option<u8> {
         "spec" | "pgcopy" | "partition" | "catalog" => 1,
         "transform" | "pg" | "generate" | "ddl" | "server" => 2,
         "stage" => 3,
-        "pipeline" | "plan" | "status" | "check" | "workspace" => 4,
+        "pipeline" | "plan" | "status" | "check" | "rejects" | "workspace" => 4,
         "cli" => 5,
         _ => return None,
     })

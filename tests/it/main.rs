@@ -20,5 +20,6 @@ mod odd_names;
 mod properties;
 mod publish;
 mod quarantine;
+mod rejects;
 mod snapshot;
 mod two_servers;
