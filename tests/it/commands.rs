@@ -64,10 +64,15 @@ fn counted(counts: &[(&str, u64, u64)]) -> (Database, Pipelines) {
              CREATE TABLE v3_{entity} AS TABLE v2_{entity};"
         ));
         let target = |name: &str, table: &str| {
-            format!("[target.{name}]\ntable = \"{table}_{entity}\"\nkey = \"id\"\n[target.{name}.columns]\nid = \"$id\"\n")
+            format!(
+                "[target.{name}]\ntable = \"{table}_{entity}\"\nkey = \"id\"\n[target.{name}.columns]\nid = \"$id\"\n"
+            )
         };
-        let text =
-            format!("entity = \"{entity}\"\nsource = \"v1_{entity}\"\n{}{}", target("main", "v2"), target("split", "v3"));
+        let text = format!(
+            "entity = \"{entity}\"\nsource = \"v1_{entity}\"\n{}{}",
+            target("main", "v2"),
+            target("split", "v3")
+        );
         files.push((format!("{entity}.toml"), text));
     }
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
@@ -101,15 +106,19 @@ fn status_json_grades_a_surplus_as_it_grades_a_lack() {
     assert_eq!(names, ["entity_counts", "split_tables"]);
     assert_eq!(array(&status, "entity_counts").len(), cases.len());
     for (index, (entity, v1, v2, level)) in cases.into_iter().enumerate() {
-        let ratio = match (v1, v2) {
-            (0, 0) => json!(1.0),
-            (0, _) => Value::Null,
-            _ => json!(v2 as f64 / v1 as f64),
-        };
+        let count = &status["entity_counts"][index];
+        match (v1, v2) {
+            (0, 0) => assert_eq!(count["ratio"], 1.0),
+            (0, _) => assert_eq!(count["ratio"], Value::Null),
+            _ => {
+                let ratio = count["ratio"].as_f64().expect("ratio");
+                assert!((ratio - v2 as f64 / v1 as f64).abs() < 1e-12, "{count}");
+            }
+        }
         let delta = v2 as i64 - v1 as i64;
         assert_eq!(
-            status["entity_counts"][index],
-            json!({"entity": entity, "v1": v1, "v2": v2, "ratio": ratio, "delta": delta, "level": level})
+            *count,
+            json!({"entity": entity, "v1": v1, "v2": v2, "ratio": count["ratio"], "delta": delta, "level": level})
         );
         assert_eq!(
             status["split_tables"][index],
@@ -148,11 +157,17 @@ split  1,051     1,000  ✗ critical
 #[test]
 fn a_table_that_is_missing_is_named_by_status() {
     let (database, pipelines) = counted(&[("a", 1, 1)]);
-    for (table, expected) in [("v2_a", "the target database has no table v2_a"), ("v1_a", "the source database has no table v1_a")] {
+    for (table, expected) in
+        [("v2_a", "the target database has no table v2_a"), ("v1_a", "the source database has no table v1_a")]
+    {
         database.sql(&format!("DROP TABLE {table}"));
         let output = database.xdoflow(&["status", "--pipelines", pipelines.path()]);
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
-        assert!(stderr(&output).contains(expected) && stderr(&output).contains("hint:"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains(expected) && stderr(&output).contains("hint:"),
+            "{}",
+            stderr(&output)
+        );
     }
 }
 
@@ -198,7 +213,10 @@ fn check_finds_what_would_stop_a_run_and_what_would_hurt_it() {
         "error|person|person.toml:8:1: person.nick|the table has no such column",
     ];
     assert_eq!(found[..5], expected);
-    assert!(found[5].starts_with("error|person|person.toml:9:1: person.age|") && found.len() == 6, "{found:?}");
+    assert!(
+        found[5].starts_with("error|person|person.toml:9:1: person.age|") && found.len() == 6,
+        "{found:?}"
+    );
     assert!(found[5].contains("integer"), "{}", found[5]);
 
     // For people the same, and the same code.
@@ -240,11 +258,14 @@ fn the_ddl_makes_every_table_of_both_workspaces_and_may_run_twice() {
         database.sql(&v1);
     }
     assert_eq!(
-        database.lines("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'mvpw5%' ORDER BY 1").len(),
+        database
+            .lines("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'mvpw5%' ORDER BY 1")
+            .len(),
         14
     );
     assert_eq!(
-        database.lines("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'mvpw1%' ORDER BY 1"),
+        database
+            .lines("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'mvpw1%' ORDER BY 1"),
         ["mvpw1_34", "mvpw1_36", "mvpw1_39", "mvpw1_41", "mvpw1_48"]
     );
     // The empty workspace is good, and a run of it is nothing.
@@ -268,13 +289,20 @@ fn the_seed_state_is_undone_by_a_run_that_prunes() {
     assert_eq!(level(&status, "agent_performance"), "critical");
     let run = database.json(&["run", "--prune"]);
     let sum = |count: &str| -> u64 {
-        array(&run, "entities").iter().flat_map(|e| array(e, "targets")).filter_map(|t| t[count].as_u64()).sum()
+        array(&run, "entities")
+            .iter()
+            .flat_map(|e| array(e, "targets"))
+            .filter_map(|t| t[count].as_u64())
+            .sum()
     };
     assert!(sum("inserted") > 0 && sum("updated") > 0 && sum("surplus") > 0 && sum("stale") > 0, "{run}");
     assert_eq!(sum("deleted"), sum("surplus") + sum("stale"));
     let status = database.json(&["status"]);
     assert!(array(&status, "entity_counts").iter().all(|count| count["delta"] == 0), "{status}");
-    assert!(array(&status, "split_tables").iter().all(|count| count["rows"] == count["expected"]), "{status}");
+    assert!(
+        array(&status, "split_tables").iter().all(|count| count["rows"] == count["expected"]),
+        "{status}"
+    );
 }
 
 const V1: [(&str, usize); 5] =
@@ -302,7 +330,8 @@ fn the_same_seed_generates_the_same_rows_over_any_number_of_connections() {
 fn generated_documents_hold_all_449_keys() {
     let database = Database::workspace();
     for (table, expected) in V1 {
-        let keys = database.value(&format!("SELECT count(DISTINCT k) FROM {table}, jsonb_object_keys(xdo) k"));
+        let keys =
+            database.value(&format!("SELECT count(DISTINCT k) FROM {table}, jsonb_object_keys(xdo) k"));
         assert_eq!(keys, expected.to_string(), "{table}");
     }
 }
@@ -410,7 +439,11 @@ fn plain_progress_is_lines_without_colour_and_none_is_silence() {
     assert_eq!(stderr(&output), "");
     // Without a terminal, bars are not drawn.
     let output = database.xdoflow(&["run", "users"]);
-    assert!(!stderr(&output).contains('\x1b') && stderr(&output).contains("users  done"), "{}", stderr(&output));
+    assert!(
+        !stderr(&output).contains('\x1b') && stderr(&output).contains("users  done"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -459,8 +492,12 @@ fn a_reader_that_has_gone_away_is_no_panic_and_no_failure() {
         // A pipe that nobody reads, from the first byte on.
         let (reader, writer) = pipe().expect("a pipe");
         drop(reader);
-        let output =
-            database.command(arguments).stdout(writer).stderr(Stdio::piped()).output().expect("the program runs");
+        let output = database
+            .command(arguments)
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output()
+            .expect("the program runs");
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
         assert!(!stderr(&output).contains("panicked"), "{arguments:?}: {}", stderr(&output));
         let (reader, writer) = pipe().expect("a pipe");

@@ -24,7 +24,8 @@ const DOCUMENTS: [(i64, &str); 4] = [
 
 /// Key 1 twice, one of them out of date; key 2 three times, the lowest id not first; key 3 once and equal;
 /// key 9, which V1 no longer has, twice; key 4 is missing.
-const ROWS: &str = "INSERT INTO person (id, user_id, name) VALUES (14, 2, 'y'), (11, 1, 'Old'), (13, 2, 'Bob'),
+const ROWS: &str =
+    "INSERT INTO person (id, user_id, name) VALUES (14, 2, 'y'), (11, 1, 'Old'), (13, 2, 'Bob'),
     (12, 2, 'x'), (10, 1, 'Ann'), (15, 3, 'Cid'), (16, 9, 'Gone'), (17, 9, 'Gone');";
 
 /// No index on the key; ids from an identity.
@@ -57,8 +58,15 @@ fn without_prune_surplus_rows_are_counted_and_every_copy_gets_the_values_of_v1()
         assert_eq!(
             database.lines(ALL),
             [
-                "10|1|Ann", "11|1|Ann", "12|2|Bob", "13|2|Bob", "14|2|Bob", "15|3|Cid", "16|9|Gone",
-                "17|9|Gone", "100|4|Dee"
+                "10|1|Ann",
+                "11|1|Ann",
+                "12|2|Bob",
+                "13|2|Bob",
+                "14|2|Bob",
+                "15|3|Cid",
+                "16|9|Gone",
+                "17|9|Gone",
+                "100|4|Dee"
             ]
         );
         // Nothing is left to write, and the surplus is still told.
@@ -213,10 +221,9 @@ fn a_key_of_text_is_compared_letter_by_letter() {
 
 #[test]
 fn a_merge_key_that_v1_holds_twice_stops_the_run_and_is_named() {
-    for (file, text, expected) in [
-        ("seats.toml", SEATS, "team, place: A, 1; B, 2"),
-        ("badges.toml", BADGES, "code: x; y"),
-    ] {
+    for (file, text, expected) in
+        [("seats.toml", SEATS, "team, place: A, 1; B, 2"), ("badges.toml", BADGES, "code: x; y")]
+    {
         let database = Database::with(
             &[
                 (1, r#"{"team": "A", "place": 1, "code": "x", "name": "Ann"}"#),

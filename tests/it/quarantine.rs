@@ -15,8 +15,7 @@ key = "id"
 id = "$id"
 "#;
 
-const NAMES: [&str; 7] =
-    ["loaded", "quarantined", "filtered", "inserted", "updated", "deleted", "unchanged"];
+const NAMES: [&str; 7] = ["loaded", "quarantined", "filtered", "inserted", "updated", "deleted", "unchanged"];
 
 const REJECTS: &str =
     "SELECT source_id, target_table, target_column, key, raw, reason_code, whole_row FROM xdoflow.rejects
@@ -27,7 +26,8 @@ fn pipelines(columns: &str) -> Pipelines {
     Pipelines::new(&[("people.toml", &format!("{PIPELINE}{columns}\n"))])
 }
 
-const AGES: [(i64, &str); 3] = [(1, r#"{"years": 30}"#), (2, r#"{"years": "old"}"#), (3, r#"{"years": 3.5}"#)];
+const AGES: [(i64, &str); 3] =
+    [(1, r#"{"years": 30}"#), (2, r#"{"years": "old"}"#), (3, r#"{"years": 3.5}"#)];
 
 fn ages(sql: &str) -> Database {
     Database::with(&AGES, &format!("CREATE TABLE person (id bigint PRIMARY KEY, age bigint);{sql}"))
@@ -73,7 +73,10 @@ fn a_reject_that_aborts_names_the_row_and_the_reason_but_not_the_value() {
     let output = database.xdoflow(&["run", "--pipelines", pipelines.path()]);
     assert_eq!(output.status.code(), Some(1));
     let text = stderr(&output);
-    assert!(text.contains("the row with id 2 has a value that person.age cannot take: not a number"), "{text}");
+    assert!(
+        text.contains("the row with id 2 has a value that person.age cannot take: not a number"),
+        "{text}"
+    );
     assert!(text.contains("key years") && text.contains("hint:") && !text.contains("old"), "{text}");
     assert_eq!(database.lines("SELECT * FROM person"), ["9|9"]);
     assert_eq!(database.value("SELECT count(*) FROM xdoflow.rejects"), "0");
@@ -92,8 +95,7 @@ fn where_a_column_takes_no_null_its_default_stands_in_or_the_row_is_set_aside() 
         ],
         "CREATE TABLE person (id bigint PRIMARY KEY, name varchar(5) NOT NULL, city varchar(5) NOT NULL);",
     );
-    let pipelines =
-        pipelines("name = \"varchar(5)\"\ncity = { type = \"varchar(5)\", default = \"none\" }");
+    let pipelines = pipelines("name = \"varchar(5)\"\ncity = { type = \"varchar(5)\", default = \"none\" }");
     let summary = database.json(&["run", "--pipelines", pipelines.path()]);
     assert_eq!(counts(&summary, 0, NAMES), [2, 3, 0, 2, 0, 0, 0]);
     assert_adds_up(&summary);
@@ -201,7 +203,11 @@ name = "text"
 #[test]
 fn nothing_is_deleted_where_a_row_in_quarantine_might_be_any_row() {
     let database = Database::with(
-        &[(1, r#"{"code": 1, "name": "Ann"}"#), (2, r#"{"code": "?", "name": "Bob"}"#), (3, r#"{"name": "Cid"}"#)],
+        &[
+            (1, r#"{"code": 1, "name": "Ann"}"#),
+            (2, r#"{"code": "?", "name": "Bob"}"#),
+            (3, r#"{"name": "Cid"}"#),
+        ],
         "CREATE TABLE badge (code integer, name text);
          INSERT INTO badge VALUES (1, 'x'), (1, 'y'), (2, 'Bob'), (9, 'Old');",
     );
@@ -219,7 +225,10 @@ fn nothing_is_deleted_where_a_row_in_quarantine_might_be_any_row() {
     // Whoever asked for --prune is told why it did nothing, and not to ask for it.
     let text = stdout(&database.xdoflow(&["run", "--prune", "--pipelines", pipelines.path()]));
     assert!(text.contains("2 rows that V1 no longer has stay in V2: 2 badge"), "{text}");
-    assert!(text.contains("one of the rows in quarantine") && !text.contains("\"--prune\" deletes them"), "{text}");
+    assert!(
+        text.contains("one of the rows in quarantine") && !text.contains("\"--prune\" deletes them"),
+        "{text}"
+    );
     let output = database.xdoflow(&["run", "--mode", "replace", "--pipelines", pipelines.path()]);
     assert_eq!(output.status.code(), Some(1));
     let text = stderr(&output);
@@ -258,8 +267,10 @@ fn a_filter_drops_rows_on_purpose_and_counts_them() {
 
 #[test]
 fn a_row_that_is_filtered_is_not_in_the_image_of_v1_and_a_prune_deletes_it() {
-    let database =
-        Database::with(&STATES, "CREATE TABLE person (id bigint PRIMARY KEY); INSERT INTO person VALUES (1), (2);");
+    let database = Database::with(
+        &STATES,
+        "CREATE TABLE person (id bigint PRIMARY KEY); INSERT INTO person VALUES (1), (2);",
+    );
     let text = PIPELINE.replace("key =", "filter = { from = \"state\", drop = [\"shut\"] }\nkey =");
     let pipelines = Pipelines::new(&[("people.toml", &text)]);
     let summary = database.json(&["run", "--pipelines", pipelines.path()]);
@@ -272,8 +283,10 @@ fn a_row_that_is_filtered_is_not_in_the_image_of_v1_and_a_prune_deletes_it() {
 
 #[test]
 fn a_filter_that_keeps_nothing_does_not_empty_the_target() {
-    let database =
-        Database::with(&STATES, "CREATE TABLE person (id bigint PRIMARY KEY); INSERT INTO person VALUES (1), (2);");
+    let database = Database::with(
+        &STATES,
+        "CREATE TABLE person (id bigint PRIMARY KEY); INSERT INTO person VALUES (1), (2);",
+    );
     let text = PIPELINE.replace("key =", "filter = { from = \"state\", keep = [\"OPEN\"] }\nkey =");
     let pipelines = Pipelines::new(&[("people.toml", &text)]);
     for arguments in [["run", "--prune"].as_slice(), &["run", "--mode", "replace"]] {

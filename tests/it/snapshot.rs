@@ -96,7 +96,8 @@ impl Writer {
             let mut mark = 7;
             let mut random = 1_u64;
             let mut row = || {
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                random =
+                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 i64::try_from(random >> 33).expect("31 bits") % ROWS + 1
             };
             while !told.load(Ordering::Relaxed) {
@@ -147,8 +148,7 @@ fn every_run_publishes_one_instant_of_a_v1_that_is_written_to_all_the_time() {
     let mut last = 0;
     for jobs in ["2", "4", "2", "4"] {
         let before = newest(&session);
-        let summary =
-            database.json(&["run", "--prune", "--jobs", jobs, "--pipelines", pipelines.path()]);
+        let summary = database.json(&["run", "--prune", "--jobs", jobs, "--pipelines", pipelines.path()]);
         let after = newest(&session);
         assert_adds_up(&summary);
         let mark = database.value("SELECT max(mark) FROM balance");
