@@ -81,7 +81,7 @@ pub struct RunArgs {
     /// With merge: also delete rows that V1 no longer has, and surplus rows of a key
     #[arg(long)]
     pub prune: bool,
-    /// Connections that read, and threads that transform [default: the number of cores]
+    /// Connections that read, and threads that transform [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
     /// Stop, with the targets as before, when more values than this are rejected
@@ -154,7 +154,7 @@ pub struct GenerateArgs {
     /// Rows are the same for the same seed and scale
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
     pub seed: u64,
-    /// Connections that fill [default: the number of cores]
+    /// Connections that fill [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
     #[command(flatten)]

@@ -61,11 +61,15 @@ pub fn pipelines(arguments: &PipelineArgs) -> Result<Vec<PipelineSpec>> {
     Ok(chosen)
 }
 
+/// The most lanes where nobody asked for more. A lane of the agents takes seven connections, and most
+/// servers take a hundred; the server's cores are the limit long before.
+const DEFAULT_JOBS: usize = 8;
+
 /// How many connections read, and threads transform.
 pub fn jobs(given: Option<u16>) -> usize {
     match given {
         Some(jobs) => usize::from(jobs),
-        None => std::thread::available_parallelism().map_or(2, usize::from).min(64),
+        None => std::thread::available_parallelism().map_or(2, usize::from).min(DEFAULT_JOBS),
     }
 }
 

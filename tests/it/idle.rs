@@ -79,7 +79,7 @@ fn wal(database: &Database, from: &str, to: &str) -> Vec<String> {
         .output()
         .expect("pg_waldump runs");
     let text = stdout(&output);
-    assert!(text.lines().count() > 10, "{}", stderr(&output));
+    assert!(text.lines().count() > 3, "{}", stderr(&output));
     let hit = |line: &&str| files.iter().any(|file| line.contains(&format!("{file} ")));
     text.lines().filter(hit).map(str::to_owned).collect()
 }
@@ -94,10 +94,8 @@ fn a_first_run_loads_all_thirteen_tables_and_a_second_writes_nothing() {
     // Keeps the log of changes from being recycled by a checkpoint of another test.
     database.sql("SELECT pg_create_physical_replication_slot('idle', true)");
     let place = || database.value("SELECT pg_current_wal_insert_lsn()");
-    let start = place();
     let first = database.json(&["run"]);
     assert_adds_up(&first);
-    let loaded = place();
     for (entity, (name, v1, targets)) in first["entities"].as_array().expect("entities").iter().zip(ENTITIES)
     {
         assert_eq!(entity["entity"], name);
@@ -118,8 +116,10 @@ fn a_first_run_loads_all_thirteen_tables_and_a_second_writes_nothing() {
             assert_eq!(database.value(&format!("SELECT count(*) FROM {table}")), rows.to_string());
         }
     }
-    // The measure is good for something: it sees the first run.
-    assert!(wal(&database, &start, &loaded).len() > 1000);
+    // The measure is good for something: it sees one row.
+    let from = place();
+    database.sql("INSERT INTO mvpw5_667 (user_id) VALUES (0); DELETE FROM mvpw5_667 WHERE user_id = 0");
+    assert!(wal(&database, &from, &place()).len() > 2);
 
     for arguments in [["run"].as_slice(), &["run", "--prune"], &["run", "--mode", "insert"]] {
         let (rows_before, written_before) = (rows(&database), written(&database));

@@ -17,8 +17,11 @@ pub const SCALE: &str = "0.02";
 /// How long a test waits for something that must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-static SERVER: LazyLock<Server> =
-    LazyLock::new(|| Server::start(ServerOptions::for_tests()).expect("a private server"));
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
+    // On a machine of many cores many tests run at once, each with a dozen connections or more.
+    let settings = vec![("max_connections".to_owned(), "500".to_owned())];
+    Server::start(ServerOptions { settings, ..ServerOptions::for_tests() }).expect("a private server")
+});
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")

@@ -105,10 +105,19 @@ fn read_pipeline(
     (entity, pipeline)
 }
 
+/// The longest name of an entity. It is part of the names of staging tables, of which the server keeps 63
+/// bytes: this leaves 16 for the number of the run.
+const ENTITY_BYTES: usize = 32;
+
 /// The entity's name is a word of the command line and a key in reports.
 fn read_entity(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<String> {
     let text = reader.string(value)?;
     if is_entity(text) {
+        if text.len() > ENTITY_BYTES {
+            let message = format!("the entity {text:?} is longer than {ENTITY_BYTES} characters");
+            reader.report(value.span(), message, "write a shorter name".to_owned());
+            return None;
+        }
         return Some(text.to_owned());
     }
     let lower = text.trim().to_lowercase().replace([' ', '-', '.'], "_");
