@@ -11,5 +11,6 @@ mod casts;
 mod exact;
 mod faults;
 mod floors;
+mod hostile;
 mod properties;
 mod publish;
