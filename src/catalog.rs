@@ -13,9 +13,9 @@ use crate::error::{Error, Result};
 use crate::schema::ColumnType;
 
 /// The built-in catalogue.
+#[expect(clippy::expect_used, reason = "both files are part of the binary, and a test reads them")]
 pub static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     let files = (include_str!("../fixtures/v1_keys.csv"), include_str!("../fixtures/v2_columns.csv"));
-    // Both files are part of the binary, and a test reads them.
     Catalog::parse(files.0, files.1).expect("the built-in catalogue is valid")
 });
 

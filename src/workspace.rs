@@ -2,6 +2,8 @@
 //! field shows.
 
 use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
@@ -10,7 +12,7 @@ use crate::ddl;
 use crate::error::{Error, Result};
 use crate::generate::Generator;
 use crate::name::TableName;
-use crate::pg::{Database, Loader, TableInfo, sql};
+use crate::pg::{Database, Loader, Session, TableInfo, sql};
 use crate::pgcopy::{JSONB_VERSION, RowBuffer};
 use crate::progress::{Phase, Progress};
 
@@ -25,6 +27,15 @@ struct Slice {
     table: usize,
     from: u64,
     to: u64,
+}
+
+/// What the lanes that fill V1 share.
+struct Work {
+    generator: Generator,
+    slices: Mutex<VecDeque<Slice>>,
+    /// Rows of each table that are not stored yet; whoever stores the last ones vacuums.
+    pending: Vec<AtomicU64>,
+    progress: Arc<Progress>,
 }
 
 /// Creates the V1 tables and fills them with generated rows, over as many connections as `jobs`. The
@@ -48,29 +59,21 @@ pub async fn fill_v1(
             slices.push_back(Slice { table, from, to: plan.rows.min(from + SLICE_ROWS) });
         }
     }
-    let generator = Arc::new(generator);
-    let queue = Arc::new(Mutex::new(slices));
+    let pending = generator.tables().iter().map(|plan| AtomicU64::new(plan.rows)).collect();
+    let work = Arc::new(Work { generator, slices: Mutex::new(slices), pending, progress });
     let mut lanes = JoinSet::new();
     for _ in 0..jobs {
-        let lane = fill(database.clone(), Arc::clone(&generator), Arc::clone(&queue), Arc::clone(&progress));
-        lanes.spawn(lane);
+        lanes.spawn(fill(database.clone(), Arc::clone(&work)));
     }
     while let Some(lane) = lanes.join_next().await {
         lane.unwrap_or_else(|error| Err(Error::stop(format!("the generator ended unexpectedly: {error}"))))?;
     }
-    // What a V1 that has been in use for years shows: statistics, and no row that still needs a hint bit.
-    for (index, plan) in generator.tables().iter().enumerate() {
-        progress.enter(index, Phase::Publishing);
-        session.batch(&format!("VACUUM (ANALYZE) {}", table_name(&plan.table)?.quoted())).await?;
-        progress.entity(index).publish(plan.rows);
-        progress.enter(index, Phase::Done);
-    }
     Ok(())
 }
 
-async fn refuse_full_tables(session: &crate::pg::Session, generator: &Generator) -> Result<()> {
+async fn refuse_full_tables(session: &Session, generator: &Generator) -> Result<()> {
     for plan in generator.tables() {
-        let name = table_name(&plan.table)?;
+        let name = table_name(plan.table)?;
         let Some(info) = TableInfo::read(session, &name).await? else { continue };
         let rows = session.query(&format!("SELECT FROM {} LIMIT 1", info.name.quoted()), &[]).await?;
         if !rows.is_empty() {
@@ -82,28 +85,22 @@ async fn refuse_full_tables(session: &crate::pg::Session, generator: &Generator)
     Ok(())
 }
 
-async fn fill(
-    database: Database,
-    generator: Arc<Generator>,
-    queue: Arc<Mutex<VecDeque<Slice>>>,
-    progress: Arc<Progress>,
-) -> Result<()> {
+async fn fill(database: Database, work: Arc<Work>) -> Result<()> {
     let session = database.connect("generate").await?;
     session.batch("SET synchronous_commit = off").await?;
     loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let next = work.slices.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(slice) = next else { return Ok(()) };
-        let plan = &generator.tables()[slice.table];
         if slice.from == 0 {
-            progress.enter(slice.table, Phase::Copying);
+            work.progress.enter(slice.table, Phase::Copying);
         }
-        let counters = progress.entity(slice.table);
-        let mut loader =
-            Loader::open(&session, &sql::copy_into(&table_name(&plan.table)?, ["id", "xdo"])).await?;
+        let name = table_name(work.generator.tables()[slice.table].table)?;
+        let counters = work.progress.entity(slice.table);
+        let mut loader = Loader::open(&session, &sql::copy_into(&name, ["id", "xdo"])).await?;
         let mut from = slice.from;
         while from < slice.to {
             let to = slice.to.min(from + CHUNK_ROWS);
-            let rows = documents(&generator, slice.table, from..to).await?;
+            let rows = documents(&work, slice.table, from..to).await?;
             let bytes = rows.len() as u64;
             counters.read(to - from, bytes);
             loader.send(rows).await?;
@@ -111,23 +108,27 @@ async fn fill(
             from = to;
         }
         loader.finish().await?;
+        let rows = slice.to - slice.from;
+        if work.pending[slice.table].fetch_sub(rows, Ordering::Relaxed) == rows {
+            // What a V1 that has been in use shows: statistics, and no row that still needs a hint bit.
+            work.progress.enter(slice.table, Phase::Publishing);
+            session.batch(&format!("VACUUM (ANALYZE) {}", name.quoted())).await?;
+            counters.publish(work.generator.tables()[slice.table].rows);
+            work.progress.enter(slice.table, Phase::Done);
+        }
     }
 }
 
 /// Generates rows on a thread that may be kept busy.
-async fn documents(
-    generator: &Arc<Generator>,
-    table: usize,
-    rows: std::ops::Range<u64>,
-) -> Result<RowBuffer> {
-    let generator = Arc::clone(generator);
+async fn documents(work: &Arc<Work>, table: usize, rows: Range<u64>) -> Result<RowBuffer> {
+    let work = Arc::clone(work);
     let made = tokio::task::spawn_blocking(move || {
-        let plan = &generator.tables()[table];
+        let plan = &work.generator.tables()[table];
         let mut buffer = RowBuffer::default();
         let mut document = Vec::new();
         for index in rows {
             document.clear();
-            let id = generator.document(plan, index, &mut document);
+            let id = work.generator.document(plan, index, &mut document);
             buffer.begin_row(2);
             buffer.field(&id.to_be_bytes());
             buffer.field_parts([&[JSONB_VERSION], &document]);

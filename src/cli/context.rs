@@ -46,12 +46,9 @@ pub fn pipelines(arguments: &PipelineArgs) -> Result<Vec<PipelineSpec>> {
     for name in &arguments.entities {
         let Some(spec) = all.iter().find(|spec| spec.entity == *name) else {
             let known: Vec<&str> = all.iter().map(|spec| spec.entity.as_str()).collect();
-            let near = known
-                .iter()
-                .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-            let hint = match near {
-                Some(near) if strsim::jaro_winkler(near, name) > 0.7 => format!("did you mean {near}?"),
-                _ => "an entity is named in the first line of its pipeline file".to_owned(),
+            let hint = match spec::closest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "an entity is named in the first line of its pipeline file".to_owned(),
             };
             return Err(Error::usage(format!("there is no pipeline for {name:?}"))
                 .detail(format!("the entities are {}", known.join(", ")))

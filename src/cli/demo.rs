@@ -223,7 +223,7 @@ impl DemoReport {
         for entity in &self.second_run.entities {
             for target in &entity.targets {
                 if target.inserted + target.updated + target.deleted > 0
-                    || target.unchanged != entity.rows_read
+                    || target.unchanged != target.loaded
                 {
                     faults.push(format!("the second run changed {}", target.name));
                 }

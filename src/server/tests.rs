@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -189,7 +189,8 @@ fn when_its_parent_is_killed_a_server_goes_with_its_folder() {
         let server = Server::start(ServerOptions::for_tests()).unwrap();
         let watchdog = server.folder.watchdog.as_ref().unwrap().id();
         let folder = server.socket_dir().display();
-        eprintln!("{} {watchdog} {} {folder}", server.pid().unwrap(), server.port());
+        let line = format!("{} {watchdog} {} {folder}\n", server.pid().unwrap(), server.port());
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
         // Until the end of all things, or of this process.
         let _ = std::io::stdin().read(&mut [0]);
         return;

@@ -71,7 +71,7 @@ mod tests;
 
 pub use folder::load_dir;
 pub use model::PipelineSpec;
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, closest};
 pub use shipped::shipped;
 
 /// The functions that a column may name in `function`; their code is in `transform`.

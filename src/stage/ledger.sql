@@ -1,4 +1,11 @@
-CREATE SCHEMA IF NOT EXISTS xdoflow;
+-- Not IF NOT EXISTS: that asks for CREATE on the database even where the schema is there.
+DO $$
+BEGIN
+    IF to_regnamespace('xdoflow') IS NULL THEN
+        CREATE SCHEMA xdoflow;
+    END IF;
+END
+$$;
 
 -- One row for each run; state is running, done, failed, interrupted or died.
 CREATE TABLE IF NOT EXISTS xdoflow.runs (

@@ -37,6 +37,8 @@ pub struct PublishTarget {
     pub key: Vec<String>,
     /// Whether the key is the id of the source row, so that quarantined rows can be told by it.
     pub key_is_id: bool,
+    /// Whether its rows are derived from all documents together.
+    pub derived: bool,
 }
 
 /// Everything that a publish works on.
@@ -67,10 +69,10 @@ impl Publish<'_> {
             .await?;
         self.lock_targets(session).await?;
         for (target, counts) in self.targets.iter().zip(&summary.targets) {
-            check_conservation(target, summary.rows_read, counts)?;
+            check_conservation(target, counts)?;
         }
         for (index, target) in self.targets.iter().enumerate() {
-            self.publish_target(session, index, target, summary.rows_read, &mut summary.targets[index])
+            self.publish_target(session, index, target, &mut summary.targets[index])
                 .await
                 .map_err(|error| error.context(format_args!("publishing {}", target.label)))?;
         }
@@ -97,7 +99,6 @@ impl Publish<'_> {
         session: &Session,
         index: usize,
         target: &PublishTarget,
-        rows_read: u64,
         counts: &mut TargetSummary,
     ) -> Result<()> {
         let staging = &self.staging[index];
@@ -126,12 +127,12 @@ impl Publish<'_> {
             Mode::Merge => {
                 let prune = self.prune && deletes_allowed;
                 if prune {
-                    check_not_empty(session, rows_read, &merge, target).await?;
+                    check_not_empty(session, counts, &merge, target).await?;
                 }
                 step.merge(target, prune, counts, &mut steps).await?;
             }
             Mode::Replace => {
-                check_not_empty(session, rows_read, &merge, target).await?;
+                check_not_empty(session, counts, &merge, target).await?;
                 if !deletes_allowed {
                     return Err(Error::stop(format!("{} rows of V1 were set aside", counts.quarantined))
                         .detail("the merge key is not the row's id, so the rows to keep cannot be told from the rest")
@@ -222,33 +223,44 @@ impl Step<'_> {
     }
 }
 
-fn check_conservation(target: &PublishTarget, rows_read: u64, counts: &TargetSummary) -> Result<()> {
-    if rows_read == counts.loaded + counts.quarantined + counts.filtered {
+fn check_conservation(target: &PublishTarget, counts: &TargetSummary) -> Result<()> {
+    if counts.rows == counts.loaded + counts.quarantined + counts.filtered {
         return Ok(());
     }
     Err(Error::stop(format!("the rows of {} do not add up", target.label)).detail(format!(
-        "read {rows_read}, loaded {}, quarantined {}, filtered {}",
-        counts.loaded, counts.quarantined, counts.filtered
+        "read {}, loaded {}, quarantined {}, filtered {}",
+        counts.rows, counts.loaded, counts.quarantined, counts.filtered
     )))
 }
 
-/// An empty V1 is a fault far more often than a wish: it must not empty V2.
+/// An empty V1, or a filter that fits no row of it, is a fault far more often than a wish: it must not
+/// empty V2.
 async fn check_not_empty(
     session: &Session,
-    rows_read: u64,
+    counts: &TargetSummary,
     merge: &MergeSql,
     target: &PublishTarget,
 ) -> Result<()> {
-    if rows_read > 0 {
+    if counts.loaded + counts.quarantined > 0 {
         return Ok(());
     }
     let rows = session.count(&merge.count_target(), &[]).await?;
     if rows == 0 {
         return Ok(());
     }
-    Err(Error::stop("V1 is empty, and the run would delete every row of the target")
+    let (why, hint) = if target.derived {
+        ("V1 has no edge to derive a row from", "check the keys of the closure in the pipeline")
+    } else if counts.rows == 0 {
+        ("V1 is empty", "check --source; if V1 is meant to be empty, empty the target yourself")
+    } else {
+        (
+            "the filter drops every row of V1",
+            "check the filter in the pipeline; if it is meant to, empty the target yourself",
+        )
+    };
+    Err(Error::stop(format!("{why}, and the run would delete every row of the target"))
         .detail(format!("{} holds {rows} rows", target.label))
-        .hint("check --source; if V1 is meant to be empty, empty the target yourself"))
+        .hint(hint))
 }
 
 /// Tells the progress of a target in thirds of its rows, which add up to all of them.

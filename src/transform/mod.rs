@@ -6,6 +6,7 @@
 //! becomes a row of the quarantine ([`output`]); nothing here fails because of data.
 
 pub mod cast;
+pub mod closure;
 pub mod compile;
 pub mod document;
 pub mod functions;
@@ -15,6 +16,6 @@ pub mod program;
 pub mod rules;
 pub mod value;
 
-pub use compile::{Mismatch, compile};
+pub use compile::{Mismatch, compile, compile_derived};
 pub use output::{Output, Tally};
 pub use program::Program;

@@ -71,33 +71,44 @@ impl Rules {
         }
         let computed = self.function.map(|function| function(text));
         text = computed.as_deref().unwrap_or(text);
-        if let Some(allowed) = &self.allowed {
-            if !text.trim_matches(WHITE_SPACE).is_empty() && !allowed.iter().any(|one| one == text) {
-                return Err(Reason::NotAllowed);
-            }
+        // Nor need `allowed` name it.
+        let blank = text.trim_matches(WHITE_SPACE).is_empty();
+        if !blank && self.allowed.as_ref().is_some_and(|allowed| !allowed.iter().any(|one| one == text)) {
+            return Err(Reason::NotAllowed);
         }
         Ok(if text == before { Ruled::Unchanged } else { Ruled::Text(text.to_owned()) })
     }
 }
 
+/// Case as the server's `lower`, `upper` and `initcap` change it: letter by letter, so that a text keeps
+/// its number of characters (`ß` stays, a final sigma is as any other), and a word is a run of letters
+/// and digits.
 fn change_case(case: Case, text: &str) -> String {
-    match case {
-        Case::Lower => text.to_lowercase(),
-        Case::Upper => text.to_uppercase(),
-        Case::Title => {
-            let mut out = String::with_capacity(text.len());
-            let mut inside_word = false;
-            for letter in text.chars() {
-                if inside_word {
-                    out.extend(letter.to_lowercase());
-                } else {
-                    out.extend(letter.to_uppercase());
-                }
-                inside_word = letter.is_alphanumeric() || (inside_word && letter == '\'');
-            }
-            out
+    let mut inside_word = false;
+    let change = |letter: char| {
+        let begins_word = !inside_word;
+        inside_word = letter.is_alphanumeric();
+        match case {
+            Case::Lower => lower(letter),
+            Case::Upper => upper(letter),
+            Case::Title if begins_word => upper(letter),
+            Case::Title => lower(letter),
         }
+    };
+    text.chars().map(change).collect()
+}
+
+fn upper(letter: char) -> char {
+    let mut mapped = letter.to_uppercase();
+    match (mapped.next(), mapped.next()) {
+        (Some(one), None) => one,
+        _ => letter,
     }
+}
+
+fn lower(letter: char) -> char {
+    // Only the dotted capital I has a mapping of two characters, and its simple mapping is the first.
+    letter.to_lowercase().next().unwrap_or(letter)
 }
 
 #[cfg(test)]
@@ -136,7 +147,9 @@ mod tests {
     }
 
     #[test]
-    fn title_case_begins_each_word() {
-        assert_eq!(change_case(Case::Title, "o'neil MC-DOWELL éva"), "O'neil Mc-Dowell Éva");
+    fn case_changes_letter_by_letter_as_on_the_server() {
+        assert_eq!(change_case(Case::Title, "o'neil MC-DOWELL éva 2nd"), "O'Neil Mc-Dowell Éva 2nd");
+        assert_eq!(change_case(Case::Upper, "straße éva"), "STRAßE ÉVA");
+        assert_eq!(change_case(Case::Lower, "ΟΔΟΣ İX"), "οδοσ ix");
     }
 }

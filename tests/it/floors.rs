@@ -18,7 +18,7 @@ fn floor(module: &str) -> Option<u8> {
 
 /// Modules of one floor that may use one another, beside the modules below them. The vocabulary of floor
 /// 0 is one thing.
-const SAME_FLOOR: [(&str, &str); 1] = [("pipeline", "plan")];
+const SAME_FLOOR: [(&str, &str); 2] = [("pipeline", "plan"), ("check", "plan")];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("src can be read") {

@@ -8,9 +8,18 @@ mod oracle;
 mod support;
 
 mod casts;
+mod closure;
+mod commands;
+mod demo;
+mod duplicates;
 mod exact;
 mod faults;
 mod floors;
 mod hostile;
+mod idle;
+mod odd_names;
 mod properties;
 mod publish;
+mod quarantine;
+mod snapshot;
+mod two_servers;

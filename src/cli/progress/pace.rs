@@ -116,10 +116,15 @@ impl Track {
             self.copy_took.get_or_insert(seen.elapsed.saturating_sub(seen.phase_elapsed));
         }
         self.phase = seen.phase;
-        self.read.observe(at, seen.read);
-        self.load.observe(at, seen.load);
-        self.copy.observe(at, copied(seen));
-        self.publish.observe(at, seen.publish);
+        // The totals are known before an entity begins; the time that it waits is no time of its own.
+        if seen.phase >= Phase::Copying {
+            self.read.observe(at, seen.read);
+            self.load.observe(at, seen.load);
+            self.copy.observe(at, copied(seen));
+        }
+        if seen.phase >= Phase::Publishing {
+            self.publish.observe(at, seen.publish);
+        }
     }
 }
 
