@@ -68,8 +68,8 @@ impl FromStr for TableName {
 
 const TABLE_HINT: &str = "write table, schema.table, or \"odd.name\" with the double quotes";
 
-/// Splits a dotted name into its parts; a part in double quotes may hold dots. `None` where a quote
-/// is left open or followed by anything but a dot.
+/// Splits a dotted name into its parts; a part in double quotes may hold dots, and be empty. `None` where
+/// another part is empty, or a quote is left open or followed by anything but a dot.
 pub fn split_parts(text: &str) -> Option<Vec<String>> {
     let mut parts = Vec::new();
     let mut chars = text.chars().peekable();
@@ -90,6 +90,9 @@ pub fn split_parts(text: &str) -> Option<Vec<String>> {
         } else {
             while let Some(other) = chars.next_if(|&c| c != '.') {
                 part.push(other);
+            }
+            if part.is_empty() {
+                return None;
             }
         }
         parts.push(part);

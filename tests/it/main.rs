@@ -15,6 +15,7 @@ mod duplicates;
 mod exact;
 mod faults;
 mod floors;
+mod hostile;
 mod idle;
 mod odd_names;
 mod properties;

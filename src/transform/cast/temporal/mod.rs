@@ -99,6 +99,7 @@ impl TemporalCast {
                 // The last of them is beyond every date, with or without one more.
                 Ok(number.saturating_sub(i64::from(text.starts_with('-'))))
             }
+            ((None, true), Target::Date) => Err(Reason::OutOfRange),
             ((_, true), _) => Err(Reason::Fraction),
             ((number, false), _) => number.ok_or(Reason::OutOfRange),
         }
@@ -147,8 +148,8 @@ impl TemporalCast {
             }
             Target::EpochMs => {
                 let epoch_micros = stamp.epoch_micros();
-                calendar::timestamp(epoch_micros)?;
-                // In the range of a timestamp: the milliseconds fit 64 bits.
+                // Any date that the server knows: its milliseconds fit 64 bits.
+                calendar::date(i128::from(stamp.epoch_day))?;
                 out.extend_from_slice(&(epoch_micros.div_euclid(1000) as i64).to_be_bytes());
                 Some(Coercion::TimeToEpoch)
             }
