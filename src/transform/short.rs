@@ -12,7 +12,7 @@ const LOW_BITS: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// The place of the first `"` or `\` at or behind `at`.
-#[inline]
+#[inline(always)]
 pub fn quote_or_backslash(bytes: &[u8], at: usize) -> Option<usize> {
     let mut rest = bytes.get(at..)?;
     let mut passed = at;
@@ -31,17 +31,16 @@ pub fn quote_or_backslash(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// Whether a byte occurs.
 #[inline]
-pub fn contains(byte: u8, mut rest: &[u8]) -> bool {
-    for _ in 0..WORDS {
-        let Some((&chunk, behind)) = rest.split_first_chunk() else {
-            return rest.contains(&byte);
-        };
-        if matches(u64::from_le_bytes(chunk), byte) != 0 {
-            return true;
-        }
-        rest = behind;
+pub fn contains(byte: u8, bytes: &[u8]) -> bool {
+    if bytes.len() > 8 * WORDS {
+        return memchr(byte, bytes).is_some();
     }
-    memchr(byte, rest).is_some()
+    let found = |chunk: &[u8; 8]| matches(u64::from_le_bytes(*chunk), byte) != 0;
+    match bytes.last_chunk() {
+        // The last word overlaps the one before it: no bytes are left over.
+        Some(last) => found(last) || bytes.as_chunks().0.iter().any(found),
+        None => bytes.iter().any(|&one| one == byte),
+    }
 }
 
 /// The highest bit of each byte of `word` that equals `byte`. A byte above a match may be marked too;
