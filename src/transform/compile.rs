@@ -182,7 +182,7 @@ impl Compiler<'_> {
             name: column.name.clone(),
             source,
             key: key_text(&column.origin),
-            rules: self.rules(column, &column.rules)?,
+            rules: Some(self.rules(column, &column.rules)?).filter(|rules| !rules.is_empty()),
             cast,
             default,
             not_null: live.not_null,

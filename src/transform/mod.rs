@@ -14,6 +14,7 @@ pub mod lookup;
 pub mod output;
 pub mod program;
 pub mod rules;
+mod short;
 pub mod value;
 
 pub use compile::{Mismatch, compile, compile_derived};

@@ -3,6 +3,7 @@
 //! A row is written field by field; the first thing that sets the whole row aside cuts it off again,
 //! so a buffer only ever holds whole rows. What was rejected on the way stays in the quarantine.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::cast::Cast;
@@ -52,7 +53,8 @@ pub struct ColumnProgram {
     pub(super) source: Source,
     /// The key for people and for the quarantine: `$id`, `location.lat`, `a, b`.
     pub(super) key: String,
-    pub(super) rules: Rules,
+    /// `None` where there is nothing to do, as in most columns.
+    pub(super) rules: Option<Rules>,
     pub(super) cast: Cast,
     /// The payload in place of NULL.
     pub(super) default: Option<Vec<u8>>,
@@ -104,6 +106,7 @@ struct Row<'a> {
 /// Buffers that live from one document to the next.
 #[derive(Default)]
 struct Scratch {
+    id_text: String,
     text: String,
     path_spans: Spans,
 }
@@ -229,7 +232,11 @@ impl Program {
             }
             return Ok(());
         };
-        let id_text = id.to_string();
+        // Taken out, so that the rest can be lent while a row is open.
+        let mut id_text = std::mem::take(&mut scratch.id_text);
+        id_text.clear();
+        // Writing to a String cannot fail.
+        let _ = write!(id_text, "{id}");
         let row = Row { id, id_text: &id_text, document: object, spans };
         for (closure, edges) in self.closures.iter().zip(&mut output.edges) {
             edges.extend(closure.edge(&row, scratch));
@@ -247,6 +254,7 @@ impl Program {
                 Err(NoRow::Aborted(error)) => return Err(error),
             }
         }
+        scratch.id_text = id_text;
         Ok(())
     }
 }
@@ -344,19 +352,29 @@ impl ColumnProgram {
 
     /// Appends the field of a value; says whether it is one, not NULL. On NULL nothing is appended.
     fn cell(&self, value: Value<'_>, buffer: &mut RowBuffer) -> Result<(bool, Option<Coercion>), Reason> {
-        let ruled = if self.rules.is_empty() { Ruled::Unchanged } else { self.rules.apply(value)? };
-        let (value, by_rule) = match &ruled {
-            Ruled::Null => return Ok((false, Some(Coercion::NamedNull))),
-            Ruled::Unchanged => (value, None),
-            Ruled::Text(text) => (Value::String(text.as_str()), Some(Coercion::TextRule)),
-        };
+        let Some(rules) = &self.rules else { return self.cast_into(value, buffer) };
+        match rules.apply(value)? {
+            Ruled::Null => Ok((false, Some(Coercion::NamedNull))),
+            Ruled::Unchanged => self.cast_into(value, buffer),
+            Ruled::Text(text) => {
+                let (present, coercion) = self.cast_into(Value::String(text.as_str()), buffer)?;
+                Ok((present, coercion.or(Some(Coercion::TextRule))))
+            }
+        }
+    }
+
+    fn cast_into(
+        &self,
+        value: Value<'_>,
+        buffer: &mut RowBuffer,
+    ) -> Result<(bool, Option<Coercion>), Reason> {
         let mut coercion = None;
         let present = buffer.field_or_nothing(|out| {
             let cell = self.cast.encode(value, out)?;
             coercion = cell.coercion;
             Ok(!cell.null)
         })?;
-        Ok((present, coercion.or(by_rule)))
+        Ok((present, coercion))
     }
 
     fn count(&self, coercion: Option<Coercion>, slot: usize, id: i64, output: &mut Output) {
