@@ -39,7 +39,7 @@ pub fn contains(byte: u8, bytes: &[u8]) -> bool {
     match bytes.last_chunk() {
         // The last word overlaps the one before it: no bytes are left over.
         Some(last) => found(last) || bytes.as_chunks().0.iter().any(found),
-        None => bytes.iter().any(|&one| one == byte),
+        None => bytes.contains(&byte),
     }
 }
 

@@ -151,7 +151,7 @@ fn what_a_run_met_in_each_column_is_kept_in_the_ledger() {
     );
     let verbose = stdout(&database.xdoflow(&["run", "-v", "--pipelines", pipelines.path()]));
     assert!(
-        verbose.contains("person.age: 2 × string → number; 1 rejected: not a number (ids 1)"),
+        verbose.contains("person.age: 2 × string → number; 1 rejected: not a number (id 1)"),
         "{verbose}"
     );
 }
