@@ -1,7 +1,9 @@
 //! Participants and agents as the data path meets them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use xdoflow::ddl;
 use xdoflow::generate::Generator;
@@ -29,17 +31,27 @@ pub struct Entity {
     pub keys: Vec<String>,
     /// The stream of the COPY, from its header to its trailer.
     pub stream: Vec<u8>,
-    /// The same as batches.
-    pub batches: Vec<Batch>,
-    /// The documents' texts.
+    /// The same in parts.
+    pub parts: Vec<Part>,
+    turn: AtomicUsize,
+}
+
+/// One batch, and the texts of its documents.
+pub struct Part {
+    pub batch: Batch,
     pub documents: Vec<String>,
 }
 
 impl Entity {
-    /// For the benchmark's throughput: the documents and the bytes of their texts.
-    pub fn counters(&self) -> (ItemsCount, BytesCount) {
-        let bytes: usize = self.documents.iter().map(String::len).sum();
-        (ItemsCount::new(self.documents.len()), BytesCount::new(bytes))
+    /// Runs `work` on one part after the other, round and round: a part takes less than a time slice of
+    /// the system's scheduler, so that most samples are whole even on a busy machine.
+    pub fn bench(&'static self, bencher: Bencher, work: impl Fn(&Part) -> usize + Sync) {
+        let parts = &self.parts[..self.parts.len() - 1];
+        bencher
+            .with_inputs(|| &parts[self.turn.fetch_add(1, Ordering::Relaxed) % parts.len()])
+            .input_counter(|part| ItemsCount::new(part.documents.len()))
+            .input_counter(|part| BytesCount::new(part.documents.iter().map(String::len).sum::<usize>()))
+            .bench_values(|part| work(divan::black_box(part)));
     }
 }
 
@@ -87,8 +99,8 @@ async fn fetch() -> xdoflow::Result<Vec<Entity>> {
             batches.push(batch);
         }
         let (wanted, keys) = wanted(spec);
-        let (stream, documents) = unpack(&batches);
-        entities.push(Entity { program, wanted, keys, stream, batches, documents });
+        let (stream, parts) = unpack(batches);
+        entities.push(Entity { program, wanted, keys, stream, parts, turn: AtomicUsize::new(0) });
     }
     Ok(entities)
 }
@@ -106,16 +118,20 @@ fn wanted(spec: &PipelineSpec) -> (WantedKeys, Vec<String>) {
     (wanted, keys)
 }
 
-fn unpack(batches: &[Batch]) -> (Vec<u8>, Vec<String>) {
-    let mut documents = Vec::new();
+fn unpack(batches: Vec<Batch>) -> (Vec<u8>, Vec<Part>) {
     let mut rows = RowBuffer::default();
-    for fields in batches.iter().flat_map(Batch::tuples) {
-        let fields: Vec<&[u8]> = fields.map(|field| field.expect("no NULL in V1")).collect();
-        rows.begin_row(2);
-        fields.iter().for_each(|field| rows.field(field));
-        rows.end_row();
-        documents.push(jsonb_text(fields[1]).expect("a jsonb").to_owned());
+    let mut parts = Vec::new();
+    for batch in batches {
+        let mut documents = Vec::new();
+        for fields in batch.tuples() {
+            let fields: Vec<&[u8]> = fields.map(|field| field.expect("no NULL in V1")).collect();
+            rows.begin_row(2);
+            fields.iter().for_each(|field| rows.field(field));
+            rows.end_row();
+            documents.push(jsonb_text(fields[1]).expect("a jsonb").to_owned());
+        }
+        parts.push(Part { batch, documents });
     }
     let stream = [encode::header(), rows.into_bytes(), encode::TRAILER.to_vec()].concat();
-    (stream, documents)
+    (stream, parts)
 }

@@ -14,12 +14,14 @@ use xdoflow::transform::document::{Spans, WantedKeys};
 
 use crate::data::{ENTITIES, Entity, entity};
 
-/// A reader is run on all documents; it answers with the values found.
-fn bench(bencher: Bencher, name: &str, read: impl Fn(&Entity) -> usize + Sync) {
+/// A reader is run on the documents of a part; it answers with the values found.
+fn bench(bencher: Bencher, name: &str, read: fn(&Entity, &[String]) -> usize) {
     let entity = entity(name);
-    assert_eq!(read(entity), canonical_scan(entity), "the readers disagree");
-    let (documents, bytes) = entity.counters();
-    bencher.counter(documents).counter(bytes).bench(|| read(divan::black_box(entity)));
+    for part in &entity.parts {
+        let found = canonical_scan(entity, &part.documents);
+        assert_eq!(read(entity, &part.documents), found, "the readers disagree");
+    }
+    entity.bench(bencher, |part| read(entity, &part.documents));
 }
 
 #[divan::bench(args = ENTITIES)]
@@ -43,10 +45,10 @@ fn serde_json_value(bencher: Bencher, name: &str) {
 }
 
 /// What `transform` uses.
-fn canonical_scan(entity: &Entity) -> usize {
+fn canonical_scan(entity: &Entity, documents: &[String]) -> usize {
     let mut spans = Spans::default();
     let mut found = 0;
-    for document in &entity.documents {
+    for document in documents {
         entity.wanted.scan(document, &mut spans).expect("an object");
         found += (0..entity.keys.len()).filter(|&slot| spans.raw(document, slot).is_some()).count();
     }
@@ -55,13 +57,13 @@ fn canonical_scan(entity: &Entity) -> usize {
 
 /// simd-json writes into its input, so each document is copied first, into the same buffer; the buffers
 /// and the tape are used again.
-fn tape(entity: &Entity) -> usize {
+fn tape(entity: &Entity, documents: &[String]) -> usize {
     let mut input = Vec::new();
     let mut buffers = simd_json::Buffers::default();
     let mut tape = simd_json::Tape::null();
     let mut slots = Vec::new();
     let mut found = 0;
-    for document in &entity.documents {
+    for document in documents {
         input.clear();
         input.extend_from_slice(document.as_bytes());
         let mut filled = tape.reset();
@@ -107,10 +109,10 @@ impl<'de> Visitor<'de> for RawSlots<'_, 'de> {
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn raw_values(entity: &Entity) -> usize {
+fn raw_values(entity: &Entity, documents: &[String]) -> usize {
     let mut slots = Vec::new();
     let mut found = 0;
-    for document in &entity.documents {
+    for document in documents {
         slots.clear();
         slots.resize(entity.keys.len(), None);
         let mut reader = serde_json::Deserializer::from_str(document);
@@ -120,9 +122,9 @@ fn raw_values(entity: &Entity) -> usize {
     found
 }
 
-fn tree(entity: &Entity) -> usize {
+fn tree(entity: &Entity, documents: &[String]) -> usize {
     let mut found = 0;
-    for document in &entity.documents {
+    for document in documents {
         let value: serde_json::Value = serde_json::from_str(document).expect("JSON");
         found += entity.keys.iter().filter(|key| divan::black_box(value.get(key)).is_some()).count();
     }

@@ -23,9 +23,12 @@ pub struct WantedKeys {
     heads: Vec<Head>,
 }
 
-/// Length and first eight bytes of a key: heads in ascending order stand for keys in that of jsonb.
-/// Keys with equal heads may differ behind the eighth byte.
-type Head = (usize, u64);
+/// Length (one byte) and the first seven bytes of a key: heads in ascending order stand for keys in that
+/// of jsonb. Keys with equal heads may differ behind the seventh byte.
+type Head = u64;
+
+/// A length that a head can hold; longer keys are left to `serde_json`.
+const MAX_HEAD_KEY: usize = 0xFE;
 
 /// Where in the document the value of each wanted key stands, by the key's slot.
 #[derive(Debug, Default)]
@@ -75,14 +78,14 @@ impl WantedKeys {
         let mut at = expect(bytes, 0, b"{\"")?;
         let mut slot = 0;
         // No key is less than the empty one, and that one only stands first.
-        let mut previous: (Head, &[u8]) = ((0, 0), b"");
+        let mut previous: (Head, &[u8]) = (0, b"");
         loop {
             let key_end = short::quote_or_backslash(bytes, at).ok_or(NotCanonical)?;
             // A key with an escape is rare and its order is that of the unescaped text.
             let value_start = expect(bytes, key_end, b"\": ")?;
             let key = bytes.get(at..key_end).ok_or(NotCanonical)?;
             let found = (head(bytes, at, key.len()), key);
-            if at > 2 && in_order(previous, found) != Ordering::Less {
+            if key.len() > MAX_HEAD_KEY || at > 2 && in_order(previous, found) != Ordering::Less {
                 return Err(NotCanonical);
             }
             let value_end = skip_value(bytes, value_start)?;
@@ -171,17 +174,13 @@ fn head(bytes: &[u8], at: usize, key_bytes: usize) -> Head {
             rest.iter().zip(0..8).fold(0, |word, (&byte, place)| word | u64::from(byte) << (56 - 8 * place))
         }
     };
-    let kept = match key_bytes {
-        0 => 0,
-        1..8 => !(u64::MAX >> (8 * key_bytes)),
-        _ => u64::MAX,
-    };
-    (key_bytes, word & kept)
+    let kept = !(u64::MAX >> 8).wrapping_shr(8 * key_bytes.min(7) as u32) & (u64::MAX >> 8);
+    (key_bytes.min(MAX_HEAD_KEY + 1) as u64) << 56 | (word >> 8) & kept
 }
 
-/// [`jsonb_order_bytes`] of two keys with their heads.
+/// [`jsonb_order_bytes`] of two keys with their heads, the second no longer than a head can tell.
 fn in_order(a: (Head, &[u8]), b: (Head, &[u8])) -> Ordering {
-    a.0.cmp(&b.0).then_with(|| if a.0.0 <= 8 { Ordering::Equal } else { a.1.cmp(b.1) })
+    a.0.cmp(&b.0).then_with(|| if b.1.len() <= 7 { Ordering::Equal } else { a.1.cmp(b.1) })
 }
 
 fn expect<const N: usize>(bytes: &[u8], at: usize, what: &[u8; N]) -> Result<usize, NotCanonical> {
@@ -310,6 +309,13 @@ mod tests {
         assert_eq!(found(&["a"], r#"{"\u0061": 7}"#), [Some("7")]);
         assert_eq!(found(&["a"], r#"{"a": 1e5}"#), [Some("1e5")]);
         assert_eq!(found(&[""], r#"{"": 1, "a": 2}"#), [Some("1")]);
+        for bytes in [1, 6, 7, 8, 9, 254, 255, 256, 300] {
+            let [low, key, high] = ["a", "b", "c"].map(|last| "k".repeat(bytes - 1) + last);
+            let document = format!("{{\"{low}\": 0, \"{key}\": 1, \"{high}\": 2, \"{key}k\": 3}}");
+            assert_eq!(found(&[&key, &(high.clone() + "k")], &document), [Some("1"), None], "{bytes}");
+            let unsorted = format!("{{\"{high}\": 2, \"{key}\": 1, \"{key}\": 4}}");
+            assert_eq!(found(&[&key], &unsorted), [Some("4")], "{bytes}");
+        }
     }
 
     #[test]
@@ -338,6 +344,22 @@ mod tests {
         assert_eq!(value_of("1.10", &mut scratch), Value::Number("1.10"));
         assert_eq!(value_of("false", &mut scratch), Value::Bool(false));
         assert_eq!(value_of("[1]", &mut scratch), Value::Array("[1]"));
+    }
+
+    /// Why simd-json cannot stand in for the scanner.
+    #[test]
+    fn digits_that_simd_json_loses_are_kept() {
+        for digits in ["12345678901234567890123456789.1", "1.10", "0.1000000000000000055511151231257827"] {
+            let document = format!("{{\"a\": {digits}}}");
+            assert_eq!(found(&["a"], &document), [Some(digits)]);
+            let parsed = simd_json::to_owned_value(&mut document.into_bytes()).expect("JSON");
+            assert_ne!(simd_json::to_string(&parsed).expect("text"), format!("{{\"a\":{digits}}}"));
+        }
+        // An integer beyond 64 bits is refused.
+        let digits = "9".repeat(40);
+        let document = format!("{{\"a\": {digits}}}");
+        assert_eq!(found(&["a"], &document), [Some(digits.as_str())]);
+        assert!(simd_json::to_owned_value(&mut document.into_bytes()).is_err());
     }
 
     #[test]
