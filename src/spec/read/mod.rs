@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! text ─toml─► tree with places ─► pipeline (here) ─► target ─► column ─► cast ─► pattern
-//!                                                         └ json: default, const
+//!                                               └ test        └ json: default, const
 //! ```
 //!
 //! No reader stops at a mistake: it reports it to the [`Reader`] and gives `None`, and whoever asked
@@ -15,6 +15,7 @@ mod column;
 mod json;
 mod pattern;
 mod target;
+mod test;
 
 use toml::de::{DeTable, DeValue};
 
@@ -22,6 +23,7 @@ use crate::name::TableName;
 
 use access::{Fields, Reader, Value};
 use target::{read_table_name, read_target};
+use test::read_tests;
 
 use super::model::{PipelineSpec, Position, SourceSpec, TargetSpec};
 use super::problem::{Problem, Problems, meant};
@@ -70,7 +72,7 @@ fn read_pipeline(
     reader: &mut Reader<'_>,
     root: &DeTable<'_>,
 ) -> (Option<(String, Position)>, Option<PipelineSpec>) {
-    let fields = Fields::open(reader, root, "key", &["entity", "source", "target"]);
+    let fields = Fields::open(reader, root, "key", &["entity", "source", "target", "test"]);
     for (field, hint) in [
         ("entity", "add entity = \"…\": the name on the command line"),
         ("source", "add source = \"…\": the table that is read"),
@@ -96,12 +98,17 @@ fn read_pipeline(
         }
         Some(read_targets(reader, listed))
     });
+    let known = fields.get("target").and_then(|value| value.get_ref().as_table());
+    let tests = match (fields.get("test"), known) {
+        (Some(value), Some(known)) => read_tests(reader, value, known, targets.as_deref(), source.as_ref()),
+        _ => Vec::new(),
+    };
     let file = reader.file().to_owned();
     let pipeline = entity
         .clone()
         .zip(source)
         .zip(targets)
-        .map(|(((entity, _), source), targets)| PipelineSpec { entity, file, source, targets });
+        .map(|(((entity, _), source), targets)| PipelineSpec { entity, file, source, targets, tests });
     (entity, pipeline)
 }
 
