@@ -98,6 +98,7 @@ mod read;
 mod shipped;
 #[cfg(test)]
 mod tests;
+pub mod write;
 
 pub use folder::load_dir;
 pub use model::PipelineSpec;

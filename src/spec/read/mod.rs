@@ -23,9 +23,9 @@ use crate::name::TableName;
 
 use access::{Fields, Reader, Value};
 use target::{read_table_name, read_target};
-use test::read_tests;
+use test::{Names, read_tests};
 
-use super::model::{PipelineSpec, Position, SourceSpec, TargetSpec};
+use super::model::{PipelineSpec, Position, SourceSpec, TargetSpec, TestSpec};
 use super::problem::{Problem, Problems, meant};
 
 /// What could be read of one file.
@@ -46,6 +46,23 @@ impl PipelineSpec {
     /// Everything that is wrong with the text.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         read_file(file, text).pipeline.map_err(Problems::found)
+    }
+
+    /// Reads tests of this pipeline from a text that holds nothing else; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text.
+    pub fn parse_tests(&self, file: &str, text: &str) -> Result<Vec<TestSpec>, Problems> {
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let mut reader = Reader::new(file, text);
+        for error in &errors {
+            reader.syntax(error);
+        }
+        let fields = Fields::open(&mut reader, root.get_ref(), "key", &["test"]);
+        let names = Names::of(&self.targets, &self.source);
+        let tests = fields.get("test").map(|value| read_tests(&mut reader, value, &names));
+        let problems = reader.into_problems();
+        if problems.is_empty() { Ok(tests.unwrap_or_default()) } else { Err(Problems::found(problems)) }
     }
 }
 
@@ -98,9 +115,12 @@ fn read_pipeline(
         }
         Some(read_targets(reader, listed))
     });
-    let known = fields.get("target").and_then(|value| value.get_ref().as_table());
-    let tests = match (fields.get("test"), known) {
-        (Some(value), Some(known)) => read_tests(reader, value, known, targets.as_deref(), source.as_ref()),
+    let listed = fields.get("target").and_then(|value| value.get_ref().as_table());
+    let tests = match (fields.get("test"), listed) {
+        (Some(value), Some(listed)) => {
+            let names = Names::written(listed, targets.as_deref(), source.as_ref());
+            read_tests(reader, value, &names)
+        }
         _ => Vec::new(),
     };
     let file = reader.file().to_owned();

@@ -1,7 +1,7 @@
 //! The tests of a pipeline: a document, and what it gives.
 //!
-//! Names are held against the tree of the file and not against the targets that were read, so that a
-//! mistake in a column does not make every test that names it wrong too.
+//! Names are held against those that stand in the file and not against the targets that were read, so
+//! that a mistake in a column does not make every test that names it wrong too.
 
 use std::ops::Range;
 
@@ -20,21 +20,65 @@ const FIELDS: &[&str] =
 
 const HOW: &str = "a list of tables, each headed [[test]]";
 
-/// Reads `test`. `known` is the table of the file's targets, `targets` what could be read of it.
-pub(super) fn read_tests(
-    reader: &mut Reader<'_>,
-    value: &Value<'_>,
-    known: &DeTable<'_>,
-    targets: Option<&[TargetSpec]>,
-    source: Option<&SourceSpec>,
-) -> Vec<TestSpec> {
+/// The names that a test may use.
+pub(super) struct Names {
+    /// The targets with their columns, in the order of the file.
+    targets: Vec<(String, Vec<String>)>,
+    /// The keys that a document may have; `None` where the targets could not be read whole.
+    keys: Option<Vec<String>>,
+}
+
+impl Names {
+    /// The names of a pipeline that was read.
+    pub(super) fn of(targets: &[TargetSpec], source: &SourceSpec) -> Self {
+        let columns = |target: &TargetSpec| target.columns.iter().map(|column| column.name.clone()).collect();
+        let named = targets.iter().map(|target| (target.name.clone(), columns(target))).collect();
+        Self { targets: named, keys: Some(keys(targets, source)) }
+    }
+
+    /// The names that stand in a file, of which `targets` and `source` could be read.
+    pub(super) fn written(
+        listed: &DeTable<'_>,
+        targets: Option<&[TargetSpec]>,
+        source: Option<&SourceSpec>,
+    ) -> Self {
+        let columns = |target: &Value<'_>| {
+            let columns = target.get_ref().as_table()?.get("columns")?.get_ref().as_table()?;
+            Some(columns.keys().map(|key| key.get_ref().clone().into_owned()).collect())
+        };
+        let named: Vec<(String, Vec<String>)> = listed
+            .iter()
+            .map(|(key, target)| (key.get_ref().clone().into_owned(), columns(target).unwrap_or_default()))
+            .collect();
+        let read_columns: usize = targets.iter().flat_map(|targets| targets.iter()).map(|t| t.columns.len()).sum();
+        let whole = named.iter().map(|(_, columns)| columns.len()).sum::<usize>() == read_columns;
+        let keys = targets.zip(source).filter(|_| whole).map(|(targets, source)| keys(targets, source));
+        Self { targets: named, keys }
+    }
+}
+
+/// The keys that the targets read, and that of the row's id: a document may bear a copy of it.
+fn keys(targets: &[TargetSpec], source: &SourceSpec) -> Vec<String> {
+    let mut keys = vec![source.id.clone()];
+    for target in targets {
+        for column in &target.columns {
+            if let Origin::Keys(paths) = &column.origin {
+                keys.extend(paths.iter().filter_map(|path| path.0.first()).cloned());
+            }
+        }
+        keys.extend(target.filter.iter().filter_map(|filter| filter.from.0.first()).cloned());
+    }
+    keys
+}
+
+/// Reads `test`.
+pub(super) fn read_tests(reader: &mut Reader<'_>, value: &Value<'_>, names: &Names) -> Vec<TestSpec> {
     let DeValue::Array(items) = value.get_ref() else {
         reader.mismatch::<()>(HOW, value);
         return Vec::new();
     };
-    let context = Context { known, keys: keys(known, targets, source) };
     let mut tests: Vec<TestSpec> = Vec::with_capacity(items.len());
-    let mut names: Vec<&str> = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
     for item in items {
         let DeValue::Table(entries) = item.get_ref() else {
             reader.mismatch::<()>(HOW, item);
@@ -44,47 +88,18 @@ pub(super) fn read_tests(
         if let Some(name) = entries.get("name")
             && let Some(text) = name.get_ref().as_str()
         {
-            if names.contains(&text) {
+            if seen.contains(&text) {
                 let hint = "say what this one shows that the other does not".to_owned();
                 reader.report(name.span(), format!("the test {text:?} stands here for the second time"), hint);
             }
-            names.push(text);
+            seen.push(text);
         }
-        tests.extend(context.read_test(reader, item.span(), entries));
+        tests.extend(names.read_test(reader, item.span(), entries));
     }
     tests
 }
 
-/// The keys that a document may have; `None` where the targets could not be read whole.
-fn keys(
-    known: &DeTable<'_>,
-    targets: Option<&[TargetSpec]>,
-    source: Option<&SourceSpec>,
-) -> Option<Vec<String>> {
-    let targets = targets.filter(|targets| targets.len() == known.len())?;
-    let columns = |name: &str| Some(known.get(name)?.get_ref().as_table()?.get("columns")?.get_ref().as_table()?.len());
-    if targets.iter().any(|target| columns(&target.name) != Some(target.columns.len())) {
-        return None;
-    }
-    // A document may bear a copy of its row's id.
-    let mut keys = vec![source?.id.clone()];
-    for target in targets {
-        for column in &target.columns {
-            if let Origin::Keys(paths) = &column.origin {
-                keys.extend(paths.iter().filter_map(|path| path.0.first()).cloned());
-            }
-        }
-        keys.extend(target.filter.iter().filter_map(|filter| filter.from.0.first()).cloned());
-    }
-    Some(keys)
-}
-
-struct Context<'a, 'i> {
-    known: &'a DeTable<'i>,
-    keys: Option<Vec<String>>,
-}
-
-impl Context<'_, '_> {
+impl Names {
     fn read_test(&self, reader: &mut Reader<'_>, place: Span, entries: &DeTable<'_>) -> Option<TestSpec> {
         let fields = Fields::open(reader, entries, "key", FIELDS);
         for (field, hint) in [
@@ -145,7 +160,7 @@ impl Context<'_, '_> {
             } else {
                 continue;
             };
-            let name = self.target_names().nth(*target).unwrap_or_default();
+            let name = self.targets.get(*target).map_or("", |(name, _)| name);
             let message = format!("{name:?} stands in {other:?} and in {field:?}");
             reader.report(span.clone(), message, "a document gives a target one or the other".to_owned());
         }
@@ -243,12 +258,8 @@ impl Context<'_, '_> {
         found.flatten().collect()
     }
 
-    fn target_names(&self) -> impl Iterator<Item = &str> {
-        self.known.keys().map(|key| key.get_ref().as_ref())
-    }
-
     fn target(&self, reader: &mut Reader<'_>, name: &str, span: Span) -> Option<usize> {
-        let names: Vec<&str> = self.target_names().collect();
+        let names: Vec<&str> = self.targets.iter().map(|(name, _)| name.as_str()).collect();
         let found = names.iter().position(|known| *known == name);
         if found.is_none() {
             reader.report(span, format!("there is no target {name:?}"), did_you_mean(name, &names));
@@ -256,14 +267,13 @@ impl Context<'_, '_> {
         found
     }
 
-    /// `None` and no problem where the columns themselves could not be read.
     fn column(&self, reader: &mut Reader<'_>, target: usize, name: &str, span: Span) -> Option<usize> {
-        let (target, columns) = self.known.iter().nth(target)?;
-        let columns = columns.get_ref().as_table()?.get("columns")?.get_ref().as_table()?;
-        let names: Vec<&str> = columns.keys().map(|key| key.get_ref().as_ref()).collect();
-        let found = names.iter().position(|known| *known == name);
-        if found.is_none() {
-            let message = format!("the target {:?} has no column {name:?}", target.get_ref());
+        let (target, columns) = self.targets.get(target)?;
+        let found = columns.iter().position(|known| known == name);
+        // Where there are no columns at all, that is the problem.
+        if found.is_none() && !columns.is_empty() {
+            let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+            let message = format!("the target {target:?} has no column {name:?}");
             reader.report(span, message, did_you_mean(name, &names));
         }
         found
