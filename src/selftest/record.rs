@@ -80,7 +80,7 @@ fn written(spec: &PipelineSpec, id: i64, document: &str, outcome: &Outcome) -> S
     let mut toml = format!(
         "[[test]]\nname = {}\nid = {id}\ndocument = {}\n",
         write::string(&name),
-        write::literal(document)
+        literal(document)
     );
     if outcome.aborted {
         toml.push_str("aborts = true\n");
@@ -107,6 +107,14 @@ fn written(spec: &PipelineSpec, id: i64, document: &str, outcome: &Outcome) -> S
         toml.push_str(&format!("reason = {}\n", write::string(reason)));
     }
     toml
+}
+
+/// A string in single quotes where TOML allows it: JSON is full of double quotes itself.
+fn literal(text: &str) -> String {
+    match text.contains(|c: char| c == '\'' || c.is_control()) {
+        true => write::string(text),
+        false => format!("'{text}'"),
+    }
 }
 
 fn push_cells(target: &TargetSpec, cells: &[Option<String>], toml: &mut String) {
