@@ -62,7 +62,8 @@ impl<'a> Masker<'a> {
                 Json::Object(masked)
             }
             Json::String(text) => {
-                let holds_json = self.readers(path).any(|(_, _, column)| column.cast.parse == Some(Parse::Json));
+                let holds_json =
+                    self.readers(path).any(|(_, _, column)| column.cast.parse == Some(Parse::Json));
                 let inner = if holds_json { Json::parse(text).ok() } else { None };
                 let inner = inner.and_then(|inner| decode::canonical(&mask_all(&inner)));
                 Json::String(inner.unwrap_or_else(|| mask_text(text)))
@@ -81,9 +82,8 @@ impl<'a> Masker<'a> {
         columns.filter(move |(_, _, column)| {
             let Origin::Keys(paths) = &column.origin else { return false };
             // The first that is not absent is read; what stands in the others was not looked at.
-            let read = paths.iter().find(|path| {
-                find(document, &path.0).is_some_and(|value| *value != Json::Null)
-            });
+            let read =
+                paths.iter().find(|path| find(document, &path.0).is_some_and(|value| *value != Json::Null));
             read.is_some_and(|read| read.0.iter().eq(path))
         })
     }
@@ -111,10 +111,7 @@ impl<'a> Masker<'a> {
 }
 
 fn takes_text(column: &ColumnSpec) -> bool {
-    matches!(
-        column.cast.column_type.scalar,
-        Scalar::Text | Scalar::Varchar(_) | Scalar::Json | Scalar::Jsonb
-    )
+    matches!(column.cast.column_type.scalar, Scalar::Text | Scalar::Varchar(_) | Scalar::Json | Scalar::Jsonb)
 }
 
 /// Whether the pipeline file, or a file that it names, lists the value that the column took.

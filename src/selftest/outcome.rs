@@ -65,10 +65,11 @@ impl<'s> Bench<'s> {
 
     /// Transforms the row of an id. The document is any JSON; the program sees it as `jsonb` keeps it.
     pub(super) fn run(&self, id: i64, document: &str) -> Result<Outcome> {
-        let stored = Json::parse(document).ok().and_then(|json| decode::canonical(&json)).ok_or_else(|| {
-            Error::usage("the document is none that jsonb can hold")
-                .detail("it has a number beyond numeric, or \\u0000 in a string")
-        })?;
+        let stored =
+            Json::parse(document).ok().and_then(|json| decode::canonical(&json)).ok_or_else(|| {
+                Error::usage("the document is none that jsonb can hold")
+                    .detail("it has a number beyond numeric, or \\u0000 in a string")
+            })?;
         let mut rows = RowBuffer::default();
         rows.begin_row(2);
         rows.field(&id.to_be_bytes());
@@ -85,7 +86,8 @@ impl<'s> Bench<'s> {
             return Ok(Outcome { fates: Vec::new(), rejects: Vec::new(), aborted: true });
         }
         let mut fates = Vec::with_capacity(self.spec.targets.len());
-        for ((target, rows), tally) in self.spec.targets.iter().zip(output.targets).zip(&output.tally.targets) {
+        for ((target, rows), tally) in self.spec.targets.iter().zip(output.targets).zip(&output.tally.targets)
+        {
             let types: Vec<ColumnType> =
                 target.columns.iter().map(|column| column.cast.column_type).collect();
             fates.push(match read(rows, &types)?.pop() {

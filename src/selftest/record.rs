@@ -77,11 +77,8 @@ fn written(spec: &PipelineSpec, id: i64, document: &str, outcome: &Outcome) -> S
         name = format!("the row with the id {id}, number {number}");
         number += 1;
     }
-    let mut toml = format!(
-        "[[test]]\nname = {}\nid = {id}\ndocument = {}\n",
-        write::string(&name),
-        literal(document)
-    );
+    let mut toml =
+        format!("[[test]]\nname = {}\nid = {id}\ndocument = {}\n", write::string(&name), literal(document));
     if outcome.aborted {
         toml.push_str("aborts = true\n");
     }

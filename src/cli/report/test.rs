@@ -80,7 +80,12 @@ mod tests {
     use super::super::tests::{ASCII, COLOUR, PLAIN, text};
     use super::*;
 
-    fn difference(kind: Kind, column: Option<&str>, expected: Option<&str>, found: Option<&str>) -> Difference {
+    fn difference(
+        kind: Kind,
+        column: Option<&str>,
+        expected: Option<&str>,
+        found: Option<&str>,
+    ) -> Difference {
         let [column, expected, found] = [column, expected, found].map(|text| text.map(str::to_owned));
         Difference { kind, target: Some("user".to_owned()), column, expected, found }
     }

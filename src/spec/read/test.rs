@@ -15,8 +15,7 @@ use crate::spec::problem::did_you_mean;
 use super::access::{Fields, Reader, Span, Value};
 use super::json::json_text;
 
-const FIELDS: &[&str] =
-    &["name", "id", "document", "rows", "rejects", "quarantined", "filtered", "aborts"];
+const FIELDS: &[&str] = &["name", "id", "document", "rows", "rejects", "quarantined", "filtered", "aborts"];
 
 const HOW: &str = "a list of tables, each headed [[test]]";
 
@@ -50,7 +49,8 @@ impl Names {
             .iter()
             .map(|(key, target)| (key.get_ref().clone().into_owned(), columns(target).unwrap_or_default()))
             .collect();
-        let read_columns: usize = targets.iter().flat_map(|targets| targets.iter()).map(|t| t.columns.len()).sum();
+        let read_columns: usize =
+            targets.iter().flat_map(|targets| targets.iter()).map(|t| t.columns.len()).sum();
         let whole = named.iter().map(|(_, columns)| columns.len()).sum::<usize>() == read_columns;
         let keys = targets.zip(source).filter(|_| whole).map(|(targets, source)| keys(targets, source));
         Self { targets: named, keys }
@@ -90,7 +90,11 @@ pub(super) fn read_tests(reader: &mut Reader<'_>, value: &Value<'_>, names: &Nam
         {
             if seen.contains(&text) {
                 let hint = "say what this one shows that the other does not".to_owned();
-                reader.report(name.span(), format!("the test {text:?} stands here for the second time"), hint);
+                reader.report(
+                    name.span(),
+                    format!("the test {text:?} stands here for the second time"),
+                    hint,
+                );
             }
             seen.push(text);
         }
@@ -120,11 +124,9 @@ impl Names {
         let id = fields.get("id").map(|value| read_id(reader, value));
         let document = fields.get("document").and_then(|value| self.read_document(reader, value));
         let rows = fields.get("rows").map(|value| self.read_rows(reader, value)).unwrap_or_default();
-        let rejects =
-            fields.get("rejects").map(|value| self.read_rejects(reader, value)).unwrap_or_default();
-        let mut targets = |field: &str| {
-            fields.get(field).map(|value| self.read_targets(reader, value)).unwrap_or_default()
-        };
+        let rejects = fields.get("rejects").map(|value| self.read_rejects(reader, value)).unwrap_or_default();
+        let mut targets =
+            |field: &str| fields.get(field).map(|value| self.read_targets(reader, value)).unwrap_or_default();
         let (quarantined, filtered) = (targets("quarantined"), targets("filtered"));
         let aborts = fields.get("aborts").and_then(|value| reader.boolean(value)).unwrap_or_default();
         self.refuse_two_fates(reader, &fields, &rows, &quarantined, &filtered);
@@ -254,7 +256,8 @@ impl Names {
 
     fn read_targets(&self, reader: &mut Reader<'_>, value: &Value<'_>) -> Vec<(usize, Span)> {
         let names = reader.strings(value).unwrap_or_default();
-        let found = names.into_iter().map(|(name, span)| Some((self.target(reader, name, span.clone())?, span)));
+        let found =
+            names.into_iter().map(|(name, span)| Some((self.target(reader, name, span.clone())?, span)));
         found.flatten().collect()
     }
 
@@ -305,7 +308,11 @@ fn read_cell(reader: &mut Reader<'_>, column: &str, value: &Value<'_>) -> Option
             match fields.get("null").map(|null| (null, null.get_ref())) {
                 Some((_, DeValue::Boolean(true))) => Some(None),
                 Some((null, _)) => {
-                    reader.report(null.span(), "only true may stand here", format!("write {column}.null = true"));
+                    reader.report(
+                        null.span(),
+                        "only true may stand here",
+                        format!("write {column}.null = true"),
+                    );
                     None
                 }
                 None => {
