@@ -23,11 +23,11 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | 5 | [`cli`]: the only floor that prints, reads the terminal, the arguments or the environment |
-//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`check`], [`rejects`], [`workspace`] |
+//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`check`], [`rejects`], [`selftest`], [`workspace`] |
 //! | 3 | [`stage`]: extract, transform, load, staging, publish, ledger; no stage imports another |
 //! | 2 | [`transform`]: documents to rows, CPU only; [`pg`]: the only user of `tokio_postgres` |
 //! | 1 | [`spec`]: pipeline files; [`pgcopy`]: COPY BINARY without I/O; [`partition`]: sizes to partitions |
-//! | 0 | the vocabulary: [`error`], [`name`], [`schema`], [`progress`], [`summary`] |
+//! | 0 | the vocabulary: [`error`], [`name`], [`schema`], [`json`], [`progress`], [`summary`] |
 //!
 //! Beside the floors stand [`generate`], [`catalog`] and [`ddl`] (a workspace to try things on) and
 //! [`server`] (a private PostgreSQL for the demo and the tests).
@@ -45,6 +45,7 @@ pub mod cli;
 pub mod ddl;
 pub mod error;
 pub mod generate;
+pub mod json;
 pub mod name;
 pub mod partition;
 pub mod pg;
@@ -54,6 +55,7 @@ pub mod plan;
 pub mod progress;
 pub mod rejects;
 pub mod schema;
+pub mod selftest;
 pub mod server;
 pub mod spec;
 pub mod stage;

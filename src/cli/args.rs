@@ -33,6 +33,8 @@ pub enum Command {
     Check(CheckArgs),
     /// List, export or retry the values that were rejected
     Rejects(RejectsArgs),
+    /// Run the tests that stand in the pipeline files, without a database; or write one from a real row
+    Test(TestArgs),
     /// Fill empty V1 tables with invented rows, as dirty as the field's
     Generate(GenerateArgs),
     /// Print the CREATE TABLE statements of V2
@@ -139,6 +141,31 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub databases: DatabaseArgs,
     /// Print the findings as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = "A test is a [[test]] block at the end of a pipeline file: a document, and the rows or rejects that it \
+                       gives for each target.\n\n\
+                       --record prints such a block, made from the row with that id in V1. Only keys that the pipeline \
+                       reads are in it. Letters become x and digits 9 in every value of a text or JSON column, inside \
+                       objects and lists, and in every value that was rejected; length, white space and signs stay. \
+                       Numbers, booleans, dates and uuids of other columns stay as they are, and so do the keys of \
+                       objects and the id: look at them before you commit the block.\n\n\
+                       Exit codes: 0 all tests passed; 1 a test failed; 2 a pipeline file or the usage is wrong."
+)]
+pub struct TestArgs {
+    #[command(flatten)]
+    pub pipelines: PipelineArgs,
+    /// Instead of running tests, print one made from the row with this id, its text masked
+    #[arg(long, value_name = "ID", allow_negative_numbers = true, conflicts_with = "json")]
+    pub record: Option<i64>,
+    /// V1, where --record reads the row
+    #[arg(long, value_name = "URL", env = "XDOFLOW_SOURCE", hide_env_values = true)]
+    pub source: Option<String>,
+    /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,
 }

@@ -15,6 +15,7 @@ mod run;
 mod signals;
 mod status;
 mod style;
+mod test;
 
 use std::process::ExitCode;
 
@@ -56,6 +57,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Status(status) => status::execute(status, signals).await,
         Command::Check(check) => check::execute(check, signals).await,
         Command::Rejects(rejects) => rejects::execute(rejects, signals).await,
+        Command::Test(test) => test::execute(test, signals).await,
         Command::Generate(generate) => generate::execute(generate, signals).await,
         Command::Ddl(ddl) => ddl::execute(ddl),
     }

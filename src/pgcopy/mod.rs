@@ -9,9 +9,11 @@
 //! ```
 //!
 //! All integers are big-endian. [`frame`] finds the tuples in bytes that arrive cut anywhere,
-//! [`encode`] writes tuples into one buffer, [`numeric`] knows the payload of a `numeric`. The format
-//! is documented with the server's COPY command; nothing here panics on any input.
+//! [`encode`] writes tuples into one buffer, [`numeric`] knows the payload of a `numeric`, and
+//! [`decode`] prints a payload as the server would. The format is documented with the server's COPY
+//! command; nothing here panics on any input.
 
+pub mod decode;
 pub mod encode;
 pub mod frame;
 pub mod numeric;

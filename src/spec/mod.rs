@@ -71,6 +71,36 @@
 //! The text rules work in the order of this table, from `trim` to `allowed`, before the cast. A list
 //! of one may be written without brackets. `default` and `const` are kept as JSON text with every
 //! digit as written; TOML's dates and times become strings.
+//!
+//! # Tests
+//!
+//! ```toml
+//! [[test]]                            # any number, behind the targets; `xdoflow test` runs them
+//! name = "a blank reference is none"
+//! id = 7                              # the row's id; 1 where it is left out
+//! document = '{"first_name": "Ann", "team_id": "", "birthdate": "2025-02-30"}'
+//! rows.user = { first_name = "Ann", team_id.null = true, birthdate.null = true }
+//! rejects = [{ target = "user", column = "birthdate", reason = "no_such_date" }]
+//! ```
+//!
+//! | key | meaning |
+//! | --- | --- |
+//! | `name` | a sentence, once in a file |
+//! | `id` | the row's id |
+//! | `document` | JSON text; its keys must be keys that a target reads, or the copy of the id |
+//! | `rows.TARGET` | the row that the target gets; only the columns that are named are compared, so `{}` is just a row |
+//! | `rejects` | all rejects of all targets, in any order: `target`, `column`, `reason`; without it there is none |
+//! | `quarantined` | targets whose row is set aside |
+//! | `filtered` | targets whose row is left out on purpose |
+//! | `aborts` | `true`: the document stops a run (`on_reject = "abort"`) |
+//!
+//! A value is written as the server prints it, `column::text` in UTC: `"450000.50"`, `"{1,NULL}"`,
+//! `"2025-01-15 10:00:00+00"`; what TOML has a form for may be written in it (`true`, `12`, `1.50`,
+//! `2025-01-15`). TOML has no null: `COLUMN.null = true` is one, and takes no column's name away, as
+//! a word or a list of names beside the columns would.
+//!
+//! No database is asked. Each column has the type that the pipeline names, and takes NULL unless it
+//! belongs to the key.
 
 mod folder;
 pub mod model;
@@ -88,3 +118,23 @@ pub use shipped::shipped;
 
 /// The functions that a column may name in `function`; their code is in `transform`.
 pub const KNOWN_FUNCTIONS: &[&str] = &["digits"];
+
+/// The codes of the reasons that a test may expect; the reasons are those of `transform`.
+pub const KNOWN_REASONS: &[&str] = &[
+    "not_a_number",
+    "fraction",
+    "out_of_range",
+    "not_a_boolean",
+    "not_a_time",
+    "no_such_date",
+    "not_a_uuid",
+    "too_long",
+    "not_json",
+    "not_an_array",
+    "wrong_kind",
+    "not_allowed",
+    "not_in_lookup",
+    "null_not_allowed",
+    "not_an_object",
+    "no_key",
+];

@@ -20,6 +20,8 @@ pub struct PipelineSpec {
     pub targets: Vec<TargetSpec>,
     /// The tables that are filled from all documents together, not row by row.
     pub derived: Vec<DerivedSpec>,
+    /// What `xdoflow test` holds it against, in the order of the file; a run takes no notice of them.
+    pub tests: Vec<TestSpec>,
 }
 
 /// A target whose rows are derived from all documents of the entity. Each of its rows is made from a
@@ -84,6 +86,49 @@ pub enum FilterRule {
     Keep(Vec<String>),
     /// Rows with one of these texts are not loaded.
     Drop(Vec<String>),
+}
+
+/// A `[[test]]`: a document, and what it gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TestSpec {
+    /// What it says, as a sentence; no two of a file are the same.
+    pub name: String,
+    /// Where it stands in the file.
+    pub position: Position,
+    /// The id of the row; 1 unless said otherwise.
+    pub id: i64,
+    /// The document, as JSON text.
+    pub document: String,
+    /// The rows that are loaded, each of another target; of the other targets nothing is expected.
+    pub rows: Vec<ExpectedRow>,
+    /// All rejects of all targets.
+    pub rejects: Vec<ExpectedReject>,
+    /// The targets whose row is quarantined: indices into the pipeline's.
+    pub quarantined: Vec<usize>,
+    /// The targets whose row is filtered: indices into the pipeline's.
+    pub filtered: Vec<usize>,
+    /// Whether the document stops a run.
+    pub aborts: bool,
+}
+
+/// A row that a document gives. Columns that are not named may hold anything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpectedRow {
+    /// The target: an index into the pipeline's.
+    pub target: usize,
+    /// Columns, as indices into the target's, and the text of their values; `None` is NULL.
+    pub cells: Vec<(usize, Option<String>)>,
+}
+
+/// A value or a row that is rejected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpectedReject {
+    /// The target: an index into the pipeline's.
+    pub target: usize,
+    /// The column: an index into the target's; `None` for a document that is no object.
+    pub column: Option<usize>,
+    /// The code of the reason, one of [`KNOWN_REASONS`](super::KNOWN_REASONS).
+    pub reason: String,
 }
 
 /// One column of a target.

@@ -229,3 +229,34 @@ impl Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_of_a_pipeline_may_expect_every_reason() {
+        use Reason::*;
+        let reasons = [
+            NotANumber,
+            Fraction,
+            OutOfRange,
+            NotABoolean,
+            NotATime,
+            NoSuchDate,
+            NotAUuid,
+            TooLong,
+            NotJson,
+            NotAnArray,
+            WrongKind,
+            NotAllowed,
+            NotInLookup,
+            NullNotAllowed,
+            NotAnObject,
+            NoKey,
+        ];
+        // The order is that of their declaration, which makes a forgotten one show in the last place.
+        assert_eq!(reasons.map(|reason| reason as usize), std::array::from_fn(|place| place));
+        assert_eq!(reasons.map(Reason::code), crate::spec::KNOWN_REASONS);
+    }
+}

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 /// The floor of a module of the crate's root.
 fn floor(module: &str) -> Option<u8> {
     Some(match module {
-        "error" | "name" | "schema" | "progress" | "summary" => 0,
+        "error" | "name" | "schema" | "json" | "progress" | "summary" => 0,
         "spec" | "pgcopy" | "partition" | "catalog" => 1,
         "transform" | "pg" | "generate" | "ddl" | "server" => 2,
         "stage" => 3,
-        "pipeline" | "plan" | "status" | "check" | "rejects" | "workspace" => 4,
+        "pipeline" | "plan" | "status" | "check" | "selftest" | "rejects" | "workspace" => 4,
         "cli" => 5,
         _ => return None,
     })

@@ -18,6 +18,7 @@ mod floors;
 mod hostile;
 mod idle;
 mod odd_names;
+mod pipeline_tests;
 mod properties;
 mod publish;
 mod quarantine;

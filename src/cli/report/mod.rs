@@ -9,6 +9,7 @@ mod rejects;
 mod run;
 mod status;
 mod table;
+mod test;
 
 use std::io::{self, Write};
 
@@ -19,6 +20,7 @@ pub use self::check::check;
 pub use self::rejects::rejects;
 pub use self::run::run_summary;
 pub use self::status::status;
+pub use self::test::test;
 
 /// An error with its detail and its hint, as cargo prints them.
 ///

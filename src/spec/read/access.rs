@@ -43,6 +43,11 @@ impl<'t> Reader<'t> {
         Path::new(self.file).parent().unwrap_or(Path::new(""))
     }
 
+    /// What is written in a place.
+    pub(super) fn text(&self, span: Span) -> &'t str {
+        self.text.get(span).unwrap_or_default()
+    }
+
     /// Everything found, in the order of the file.
     pub(super) fn into_problems(mut self) -> Vec<Problem> {
         self.problems.sort_by_key(|problem| problem.position);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! text ─toml─► tree with places ─► pipeline (here) ─► target ─► column ─► cast ─► pattern
-//!                                                         └ json: default, const
+//!                                               └ test        └ json: default, const
 //! ```
 //!
 //! No reader stops at a mistake: it reports it to the [`Reader`] and gives `None`, and whoever asked
@@ -15,6 +15,7 @@ mod column;
 mod json;
 mod pattern;
 mod target;
+mod test;
 
 use toml::de::{DeTable, DeValue};
 
@@ -22,8 +23,9 @@ use crate::name::TableName;
 
 use access::{Fields, Reader, Value};
 use target::{read_derived, read_table_name, read_target};
+use test::{Names, read_tests};
 
-use super::model::{DerivedSpec, PipelineSpec, Position, SourceSpec, TargetSpec};
+use super::model::{DerivedSpec, PipelineSpec, Position, SourceSpec, TargetSpec, TestSpec};
 use super::problem::{Problem, Problems, meant};
 
 /// What could be read of one file.
@@ -44,6 +46,23 @@ impl PipelineSpec {
     /// Everything that is wrong with the text.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         read_file(file, text).pipeline.map_err(Problems::found)
+    }
+
+    /// Reads tests of this pipeline from a text that holds nothing else; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text.
+    pub fn parse_tests(&self, file: &str, text: &str) -> Result<Vec<TestSpec>, Problems> {
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let mut reader = Reader::new(file, text);
+        for error in &errors {
+            reader.syntax(error);
+        }
+        let fields = Fields::open(&mut reader, root.get_ref(), "key", &["test"]);
+        let names = Names::of(&self.targets, &self.source);
+        let tests = fields.get("test").map(|value| read_tests(&mut reader, value, &names));
+        let problems = reader.into_problems();
+        if problems.is_empty() { Ok(tests.unwrap_or_default()) } else { Err(Problems::found(problems)) }
     }
 }
 
@@ -70,7 +89,7 @@ fn read_pipeline(
     reader: &mut Reader<'_>,
     root: &DeTable<'_>,
 ) -> (Option<(String, Position)>, Option<PipelineSpec>) {
-    let fields = Fields::open(reader, root, "key", &["entity", "source", "target", "derived"]);
+    let fields = Fields::open(reader, root, "key", &["entity", "source", "target", "derived", "test"]);
     for (field, hint) in [
         ("entity", "add entity = \"…\": the name on the command line"),
         ("source", "add source = \"…\": the table that is read"),
@@ -97,10 +116,19 @@ fn read_pipeline(
         }
         Some(read_targets(reader, listed, derived))
     });
+    let listed = fields.get("target").and_then(|value| value.get_ref().as_table());
+    let tests = match (fields.get("test"), listed) {
+        (Some(value), Some(listed)) => {
+            let names =
+                Names::written(listed, targets.as_ref().map(|(own, _)| own.as_slice()), source.as_ref());
+            read_tests(reader, value, &names)
+        }
+        _ => Vec::new(),
+    };
     let file = reader.file().to_owned();
     let pipeline =
         entity.clone().zip(source).zip(targets).map(|(((entity, _), source), (targets, derived))| {
-            PipelineSpec { entity, file, source, targets, derived }
+            PipelineSpec { entity, file, source, targets, derived, tests }
         });
     (entity, pipeline)
 }

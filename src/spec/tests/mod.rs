@@ -4,6 +4,7 @@ mod folder;
 mod language;
 mod mistakes;
 mod places;
+mod selftest;
 
 use super::PipelineSpec;
 
