@@ -12,6 +12,7 @@ mod progress;
 mod report;
 mod run;
 mod signals;
+mod sql;
 mod status;
 mod style;
 
@@ -56,6 +57,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Check(check) => check::execute(check, signals).await,
         Command::Generate(generate) => generate::execute(generate, signals).await,
         Command::Ddl(ddl) => ddl::execute(ddl),
+        Command::Sql(sql) => sql::execute(sql, signals).await,
     }
 }
 

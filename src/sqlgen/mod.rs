@@ -12,10 +12,25 @@
 //! The results are those of `transform`, bit for bit, but nothing is shared with it beyond the spec: a
 //! fault of one is found by the other.
 
+mod arrow;
+mod case;
+mod cast;
+mod cell;
+mod merge;
+mod rows;
+mod rules;
+mod text;
+mod xanoscript;
+
+pub use arrow::arrow_statements;
+pub use merge::{merge_statement, schema_of};
+pub use xanoscript::stanza;
+
 use crate::error::Result;
-use crate::name::TableName;
+use crate::name::{TableName, quote};
 use crate::schema::ColumnSchema;
 use crate::spec::model::{PipelineSpec, TargetSpec};
+use rows::Scan;
 
 /// A SELECT over the source table that gives one row for each row that the target should hold: the
 /// spec's columns in order, each of the type of its live column. A rejected cell is NULL or its default;
@@ -30,6 +45,15 @@ pub fn expected_rows(
     source_table: &TableName,
     condition: Option<&str>,
 ) -> Result<String> {
-    let _ = (spec, target, live, source_table, condition);
-    Err(crate::error::Error::stop("not there yet"))
+    let mut scan = Scan::default();
+    let rows = scan.target(target, live)?;
+    let columns = rows.cells.iter().zip(&target.columns);
+    let columns: Vec<String> =
+        columns.map(|(cell, column)| format!("{cell} AS {}", quote(&column.name))).collect();
+    Ok(format!(
+        "SELECT {}\nFROM {}\nWHERE {}",
+        columns.join(",\n  "),
+        scan.table(&spec.source, source_table, condition),
+        rows.condition
+    ))
 }
