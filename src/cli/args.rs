@@ -39,6 +39,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Print the CREATE TABLE statements of V2
     Ddl(DdlArgs),
+    /// Print the pipelines as SQL statements that do on the server what run does
+    Sql(SqlArgs),
 }
 
 /// Which databases; shared by the commands that use them
@@ -254,6 +256,35 @@ pub struct DdlArgs {
     /// Print the CREATE TABLE statements of V1 instead
     #[arg(long, conflicts_with = "seed_state")]
     pub v1: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The statements of the record style insert what is missing and update what differs, with the same\n\
+                        results as xdoflow run; V1 and V2 must be in one database. Without --source and --target the\n\
+                        column types are those of the pipelines, and all columns but the key take NULL; with one of\n\
+                        them the live tables are asked. Rejected rows are left out; a key that V1 holds twice, too."
+)]
+pub struct SqlArgs {
+    #[command(flatten)]
+    pub pipelines: PipelineArgs,
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// How the statements read the documents
+    #[arg(long, value_enum, default_value_t = SqlStyle::Record)]
+    pub style: SqlStyle,
+    /// Wrap each statement in a db.direct_query stanza of XanoScript
+    #[arg(long)]
+    pub xanoscript: bool,
+}
+
+/// How statements read the documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SqlStyle {
+    /// One scan for all targets with jsonb_to_record, and casts that no value can fail
+    Record,
+    /// The plain xdo->>'key' pattern with NULLIF and COALESCE: for clean data, it only inserts
+    Arrow,
 }
 
 #[derive(Debug, Args)]
