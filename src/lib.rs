@@ -23,7 +23,7 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | 5 | [`cli`]: the only floor that prints, reads the terminal, the arguments or the environment |
-//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`check`], [`workspace`] |
+//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`check`], [`verify`], [`workspace`] |
 //! | 3 | [`stage`]: extract, transform, load, staging, publish, ledger; no stage imports another |
 //! | 2 | [`transform`]: documents to rows, CPU only; [`pg`]: the only user of `tokio_postgres` |
 //! | 1 | [`spec`]: pipeline files; [`pgcopy`]: COPY BINARY without I/O; [`partition`]: sizes to partitions |
@@ -55,10 +55,12 @@ pub mod progress;
 pub mod schema;
 pub mod server;
 pub mod spec;
+pub mod sqlgen;
 pub mod stage;
 pub mod status;
 pub mod summary;
 pub mod transform;
+pub mod verify;
 pub mod workspace;
 
 pub use error::{Error, Result};

@@ -31,6 +31,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Check that the pipelines fit both databases
     Check(CheckArgs),
+    /// Prove that V2 is what V1 says, cell by cell, or name what differs
+    Verify(VerifyArgs),
     /// Fill empty V1 tables with invented rows, as dirty as the field's
     Generate(GenerateArgs),
     /// Print the CREATE TABLE statements of V2
@@ -139,6 +141,30 @@ pub struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "The source server computes what should be there, with SQL of its own: nothing of the run's\n\
+                        transform is used. Each side is read at one instant.\n\
+                        Exit codes: 0 equal; 1 differences; 2 wrong usage or pipeline; 130 interrupted."
+)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    pub pipelines: PipelineArgs,
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// Compare only this percentage of the rows of V1, the same rows each time
+    #[arg(long, value_name = "P", value_parser = percent)]
+    pub sample: Option<f64>,
+    /// Name at most so many differences of a table; all are counted [default: 10, with --json 1000]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct GenerateArgs {
     /// The database to fill; tables that hold rows are left alone
     #[arg(long, value_name = "URL", env = "XDOFLOW_SOURCE", hide_env_values = true)]
@@ -194,6 +220,14 @@ fn scale(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(scale) if scale > 0.0 && scale <= 100.0 => Ok(scale),
         Ok(_) => Err("a scale is above 0 and at most 100".into()),
+        Err(_) => Err("not a number".into()),
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent),
+        Ok(_) => Err("a percentage is above 0 and at most 100".into()),
         Err(_) => Err("not a number".into()),
     }
 }

@@ -14,6 +14,7 @@ mod run;
 mod signals;
 mod status;
 mod style;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Run(run) => run::execute(run, signals).await,
         Command::Status(status) => status::execute(status, signals).await,
         Command::Check(check) => check::execute(check, signals).await,
+        Command::Verify(verify) => verify::execute(verify, signals).await,
         Command::Generate(generate) => generate::execute(generate, signals).await,
         Command::Ddl(ddl) => ddl::execute(ddl),
     }

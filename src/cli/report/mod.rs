@@ -8,6 +8,7 @@ mod check;
 mod run;
 mod status;
 mod table;
+mod verify;
 
 use std::io::{self, Write};
 
@@ -17,6 +18,7 @@ use crate::error::Error;
 pub use self::check::check;
 pub use self::run::run_summary;
 pub use self::status::status;
+pub use self::verify::verify;
 
 /// An error with its detail and its hint, as cargo prints them.
 ///
