@@ -23,7 +23,7 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | 5 | [`cli`]: the only floor that prints, reads the terminal, the arguments or the environment |
-//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`check`], [`rejects`], [`selftest`], [`workspace`] |
+//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`check`], [`verify`], [`rejects`], [`selftest`], [`workspace`] |
 //! | 3 | [`stage`]: extract, transform, load, staging, publish, ledger; no stage imports another |
 //! | 2 | [`transform`]: documents to rows, CPU only; [`sqlgen`]: the same as SQL; [`pg`]: the only user of `tokio_postgres` |
 //! | 1 | [`spec`]: pipeline files; [`pgcopy`]: COPY BINARY without I/O; [`partition`]: sizes to partitions |
@@ -63,6 +63,7 @@ pub mod stage;
 pub mod status;
 pub mod summary;
 pub mod transform;
+pub mod verify;
 pub mod workspace;
 
 pub use error::{Error, Result};

@@ -87,6 +87,8 @@ impl Words {
     pub const RUN: Self = Self { read: "read", load: "load", publish: "publish" };
     /// The generator of V1.
     pub const GENERATE: Self = Self { read: "generate", load: "load", publish: "vacuum" };
+    /// The comparison of V1 and V2.
+    pub const VERIFY: Self = Self { read: "read", load: "compare", publish: "refer" };
 }
 
 /// What a terminal shows: the counters at one moment.

@@ -84,6 +84,11 @@ impl ColumnType {
         Self { scalar, array: false }
     }
 
+    /// Whether a value of the type can be the key of a row elsewhere: an integer or a text.
+    pub fn may_refer(&self) -> bool {
+        !self.array && (self.scalar.is_integer() || matches!(self.scalar, Scalar::Text | Scalar::Varchar(_)))
+    }
+
     /// The object identifier of the type in every PostgreSQL server (`pg_type.dat`).
     pub fn oid(&self) -> u32 {
         if self.array { self.scalar.array_oid() } else { self.scalar.oid() }
@@ -109,6 +114,11 @@ impl Scalar {
         "json",
         "jsonb",
     ];
+
+    /// Whether the type holds whole numbers: `smallint`, `integer` or `bigint`.
+    pub fn is_integer(self) -> bool {
+        matches!(self, Self::SmallInt | Self::Integer | Self::BigInt)
+    }
 
     /// The scalar's own object identifier.
     pub fn oid(self) -> u32 {

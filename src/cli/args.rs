@@ -33,6 +33,8 @@ pub enum Command {
     Check(CheckArgs),
     /// List, export or retry the values that were rejected
     Rejects(RejectsArgs),
+    /// Prove that V2 is what V1 says, cell by cell, or name what differs
+    Verify(VerifyArgs),
     /// Run the tests that stand in the pipeline files, without a database; or write one from a real row
     Test(TestArgs),
     /// Fill empty V1 tables with invented rows, as dirty as the field's
@@ -245,6 +247,30 @@ pub struct RetryArgs {
     pub json: bool,
 }
 
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The source server computes what should be there, with SQL of its own: nothing of the run's\n\
+                        transform is used. Each side is read at one instant.\n\
+                        Exit codes: 0 equal; 1 differences; 2 wrong usage or pipeline; 130 interrupted."
+)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    pub pipelines: PipelineArgs,
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// Compare only this percentage of the rows of V1, the same rows each time
+    #[arg(long, value_name = "P", value_parser = sample_percent)]
+    pub sample: Option<f64>,
+    /// Name at most so many differences of a table; all are counted [default: 10, with --json 1000]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// The seed of a workspace that nobody asked to be special.
 pub const DEFAULT_SEED: u64 = 1;
 
@@ -313,6 +339,13 @@ fn percent(text: &str) -> Result<f64, String> {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
         Ok(_) => Err("a percentage is at least 0 and at most 100".into()),
         Err(_) => Err("not a number".into()),
+    }
+}
+
+fn sample_percent(text: &str) -> Result<f64, String> {
+    match percent(text) {
+        Ok(0.0) => Err("a sample of nothing says nothing".into()),
+        read => read,
     }
 }
 

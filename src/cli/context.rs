@@ -35,10 +35,19 @@ pub fn database(side: Side, url: Option<&str>) -> Result<Database> {
 
 /// The pipelines that the arguments name, in the order of the arguments; all where they name none.
 pub fn pipelines(arguments: &PipelineArgs) -> Result<Vec<PipelineSpec>> {
-    let all = match &arguments.pipelines {
-        Some(folder) => spec::load_dir(folder)?,
-        None => spec::shipped()?,
-    };
+    choose(all_pipelines(arguments)?, arguments)
+}
+
+/// All pipelines, whichever the arguments name.
+pub fn all_pipelines(arguments: &PipelineArgs) -> Result<Vec<PipelineSpec>> {
+    match &arguments.pipelines {
+        Some(folder) => Ok(spec::load_dir(folder)?),
+        None => Ok(spec::shipped()?),
+    }
+}
+
+/// Those of all pipelines that the arguments name.
+pub fn choose(all: Vec<PipelineSpec>, arguments: &PipelineArgs) -> Result<Vec<PipelineSpec>> {
     if arguments.entities.is_empty() {
         return Ok(all);
     }

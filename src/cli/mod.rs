@@ -17,6 +17,7 @@ mod sql;
 mod status;
 mod style;
 mod test;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Check(check) => check::execute(check, signals).await,
         Command::Rejects(rejects) => rejects::execute(rejects, signals).await,
         Command::Test(test) => test::execute(test, signals).await,
+        Command::Verify(verify) => verify::execute(verify, signals).await,
         Command::Generate(generate) => generate::execute(generate, signals).await,
         Command::Ddl(ddl) => ddl::execute(ddl),
         Command::Sql(sql) => sql::execute(sql, signals).await,

@@ -2,6 +2,7 @@
 //! server's error means.
 
 pub mod catalog;
+pub mod compare;
 pub mod connect;
 pub mod copy;
 mod dsn;

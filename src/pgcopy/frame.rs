@@ -202,6 +202,14 @@ impl Batch {
     pub fn tuples(&self) -> Tuples<'_> {
         Tuples { rest: &self.bytes, columns: self.columns }
     }
+
+    /// The tuple that begins at a byte, and the byte where the next one begins; `None` at the end. The
+    /// first begins at 0. For those who cannot hold an iterator beside the batch.
+    pub fn tuple_at(&self, at: usize) -> Option<(Tuple<'_>, usize)> {
+        let mut tuples = Tuples { rest: self.bytes.get(at..)?, columns: self.columns };
+        let tuple = tuples.next()?;
+        Some((tuple, self.bytes.len() - tuples.rest.len()))
+    }
 }
 
 /// The tuples of a [`Batch`].
@@ -213,6 +221,13 @@ pub struct Tuples<'a> {
 /// One tuple: an iterator over its fields, each a payload or `None` for NULL.
 pub struct Tuple<'a> {
     rest: &'a [u8],
+}
+
+impl<'a> Tuple<'a> {
+    /// The fields that are left as they stood in the stream: two tuples are equal when these are.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for Tuples<'a> {
@@ -302,6 +317,21 @@ mod tests {
         batches.extend(framer.finish().expect("trailer"));
         assert_eq!(fields(&batches), expected());
         assert_eq!(batches.len(), 3);
+    }
+
+    #[test]
+    fn tuples_are_found_one_by_one_by_their_first_byte() {
+        let mut framer = Framer::new(2);
+        framer.push(STREAM).expect("the stream");
+        let batch = framer.finish().expect("trailer").expect("tuples");
+        let (mut at, mut found) = (0, Vec::new());
+        while let Some((tuple, next)) = batch.tuple_at(at) {
+            found.push(tuple.map(|field| field.map(<[u8]>::to_vec)).collect::<Vec<_>>());
+            at = next;
+        }
+        assert_eq!(found, expected());
+        assert_eq!(at, batch.bytes());
+        assert!(batch.tuple_at(at + 1).is_none());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::model::{PipelineSpec, Position};
 use super::problem::{Problem, Problems};
 use super::read::{FileRead, read_file};
+use super::references;
 
 /// Reads every `*.toml` of a folder, in the order of their names.
 ///
@@ -35,23 +36,34 @@ pub fn load_dir(folder: &Path) -> Result<Vec<PipelineSpec>, Problems> {
 pub(super) fn gather(files: Vec<FileRead>) -> Result<Vec<PipelineSpec>, Problems> {
     let mut seen: Vec<(String, String)> = Vec::new();
     let mut pipelines = Vec::new();
-    let mut problems = Vec::new();
-    for FileRead { file, entity, pipeline } in files {
-        let mut own = Vec::new();
+    // With the number of their file, which is their order.
+    let mut problems: Vec<(usize, Problem)> = Vec::new();
+    let mut numbers = Vec::new();
+    for (number, FileRead { file, entity, pipeline }) in files.into_iter().enumerate() {
         if let Some((name, position)) = entity {
             match seen.iter().find(|(known, _)| *known == name) {
-                Some((_, first)) => own.push(taken(&file, position, &name, first)),
+                Some((_, first)) => problems.push((number, taken(&file, position, &name, first))),
                 None => seen.push((name, file)),
             }
         }
         match pipeline {
-            Ok(pipeline) => pipelines.push(pipeline),
-            Err(found) => own.extend(found),
+            Ok(pipeline) => {
+                pipelines.push(pipeline);
+                numbers.push(number);
+            }
+            Err(found) => problems.extend(found.into_iter().map(|problem| (number, problem))),
         }
-        own.sort_by_key(|problem| problem.position);
-        problems.append(&mut own);
     }
-    if problems.is_empty() { Ok(pipelines) } else { Err(Problems::found(problems)) }
+    let entities: Vec<&str> = seen.iter().map(|(name, _)| name.as_str()).collect();
+    for (pipeline, number) in pipelines.iter().zip(numbers) {
+        let found = references::check(pipeline, &pipelines, &entities);
+        problems.extend(found.into_iter().map(|problem| (number, problem)));
+    }
+    problems.sort_by_key(|(number, problem)| (*number, problem.position));
+    if problems.is_empty() {
+        return Ok(pipelines);
+    }
+    Err(Problems::found(problems.into_iter().map(|(_, problem)| problem).collect()))
 }
 
 /// An entity that an earlier file has.

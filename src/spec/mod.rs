@@ -67,6 +67,7 @@
 //! | `object` | boolean | `true`, in quotes: an object with content is true, an empty one false |
 //! | `scalar` | arrays | `wrap`: one value is an array of one |
 //! | `on_reject` | all | `cell`, `row` or `abort` |
+//! | `references` | integers, text, varchar | an entity: what is not NULL is a key of its main target; checked by `verify` alone |
 //!
 //! The text rules work in the order of this table, from `trim` to `allowed`, before the cast. A list
 //! of one may be written without brackets. `default` and `const` are kept as JSON text with every
@@ -106,6 +107,7 @@ mod folder;
 pub mod model;
 mod problem;
 mod read;
+mod references;
 mod shipped;
 #[cfg(test)]
 mod tests;

@@ -148,6 +148,9 @@ pub struct ColumnSpec {
     pub default: Option<String>,
     /// What a value that cannot be cast does.
     pub on_reject: OnReject,
+    /// The entity that the value refers to: where it is not NULL, it is a key of that entity's main
+    /// target. A run does not ask; `verify` does.
+    pub references: Option<String>,
 }
 
 /// A place in a pipeline file, both counted from 1; the column counts characters.

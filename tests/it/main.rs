@@ -25,3 +25,4 @@ mod quarantine;
 mod rejects;
 mod snapshot;
 mod two_servers;
+mod verify;

@@ -10,6 +10,7 @@ mod run;
 mod status;
 mod table;
 mod test;
+mod verify;
 
 use std::io::{self, Write};
 
@@ -21,6 +22,7 @@ pub use self::rejects::rejects;
 pub use self::run::run_summary;
 pub use self::status::status;
 pub use self::test::test;
+pub use self::verify::verify;
 
 /// An error with its detail and its hint, as cargo prints them.
 ///

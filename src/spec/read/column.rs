@@ -34,6 +34,7 @@ const OPTIONS: &[&str] = &[
     "object",
     "scalar",
     "on_reject",
+    "references",
 ];
 
 /// What may stand beside `const`: nothing is read, so no rule of reading applies.
@@ -60,6 +61,7 @@ pub(super) fn read_column(
         cast: CastSpec::plain(ColumnType::scalar(Scalar::BigInt)),
         default: None,
         on_reject,
+        references: None,
     };
     match value.get_ref() {
         DeValue::String(text) if text.starts_with('$') => {
@@ -106,8 +108,28 @@ fn read_table(
     if let Some(on_reject) = fields.get("on_reject").and_then(|value| read_on_reject(reader, value)) {
         column.on_reject = on_reject;
     }
+    column.references = read_references(reader, &fields, cast.as_ref());
     column.cast = cast?;
     Some(column)
+}
+
+/// `references`: an entity. Whether there is one of that name is known when all files are read.
+fn read_references(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_, '_>,
+    cast: Option<&CastSpec>,
+) -> Option<String> {
+    let (span, value) = fields.entry("references")?;
+    if let Some(cast) = cast
+        && !cast.column_type.may_refer()
+    {
+        reader.report(
+            span,
+            format!("references means nothing for the type {}", cast.column_type),
+            "references is for integers, text and varchar".to_owned(),
+        );
+    }
+    reader.string(value).map(str::to_owned)
 }
 
 /// The type with its options; taken from a constant or `$id` where none is written.

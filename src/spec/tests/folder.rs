@@ -73,6 +73,35 @@ P/d.toml: the file is not UTF-8"
 }
 
 #[test]
+fn a_reference_names_an_entity_of_the_set_whose_key_has_its_type() {
+    let columns = "team = { type = \"reference\", references = \"teams\" }
+friend = { type = \"reference\", references = \"user\" }
+leader = { type = \"integer\", references = \"users\" }
+name = { type = \"text\", references = \"users\" }
+pair = { type = \"text\", references = \"pairs\" }
+";
+    let teams = HEAD
+        .replace("users", "teams")
+        .replace("\"id\"", "\"name\"")
+        .replace("id = \"$id\"", "name = \"text\"");
+    let pairs = HEAD.replace("users", "pairs").replace("\"id\"", "[\"id\", \"b\"]") + "b = \"text\"\n";
+    let users = format!("{HEAD}{columns}");
+    let files: [(&str, &[u8]); 3] =
+        [("a.toml", users.as_bytes()), ("b.toml", teams.as_bytes()), ("c.toml", pairs.as_bytes())];
+    assert_eq!(
+        Folder::new("references", &files).problems(),
+        "P/a.toml:8:1: \"team\" of the type bigint references \"teams\", whose key has the type text
+hint: write \"text\", or leave out references
+P/a.toml:9:1: \"friend\" references the unknown entity \"user\"
+hint: did you mean \"users\"?
+P/a.toml:11:1: \"name\" of the type text references \"users\", whose key has the type bigint
+hint: write \"bigint\", or leave out references
+P/a.toml:12:1: \"pair\" references \"pairs\", whose key has several columns
+hint: leave out references"
+    );
+}
+
+#[test]
 fn an_empty_and_a_missing_folder_are_problems() {
     let folder = Folder::new("empty", &[]);
     assert_eq!(

@@ -74,6 +74,7 @@ fn a_column_that_is_its_key_needs_one_word() {
             cast: plain(Scalar::Text),
             default: None,
             on_reject: OnReject::Cell,
+            references: None,
         }
     );
     assert_eq!(column("c = \"$id\"").origin, Origin::Id);
@@ -96,7 +97,7 @@ fn the_words_are_bigints_with_a_meaning() {
 fn every_option_finds_its_place() {
     let text = "c = { from = ['a.b', '\"a.b\".c', '\"\"'], type = \"text\", trim = true, null_values = [\"null\"], case = \"title\", \
                 map = { A = \"1\" }, lookup = \"../l.csv\", function = \"digits\", allowed = [\"x\"], \
-                blank = \"null\", default = \"-\", on_reject = \"row\" }";
+                blank = \"null\", default = \"-\", on_reject = \"row\", references = \"users\" }";
     let column = column(text);
     assert_eq!(column.origin, Origin::Keys(vec![path(&["a", "b"]), path(&["a.b", "c"]), path(&[""])]));
     assert_eq!(
@@ -114,6 +115,7 @@ fn every_option_finds_its_place() {
     assert_eq!(column.cast, CastSpec { blank_null: true, ..plain(Scalar::Text) });
     assert_eq!(column.default.as_deref(), Some("\"-\""));
     assert_eq!(column.on_reject, OnReject::Row);
+    assert_eq!(column.references.as_deref(), Some("users"));
 }
 
 #[test]

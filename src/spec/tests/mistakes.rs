@@ -57,6 +57,8 @@ fn an_option_that_means_nothing_for_the_type_is_refused() {
         ("reference", "unit", "\"s\"", "for dates and times"),
         ("text", "format", "\"YYYYMMDD\"", "for dates and times"),
         ("text", "object", "\"true\"", "for boolean"),
+        ("date", "references", "\"users\"", "for integers, text and varchar"),
+        ("bigint[]", "references", "\"users\"", "for integers, text and varchar"),
         ("text", "scalar", "\"wrap\"", "for arrays"),
         ("varchar(3)", "parse", "\"money\"", "for numbers"),
         ("epoch_ms", "parse", "\"percent\"", "for numbers"),
