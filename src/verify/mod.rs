@@ -147,7 +147,7 @@ async fn prepare(job: Job) -> Result<Work> {
         let spec = Arc::new(spec.clone());
         let first = tables.len();
         tables.extend(Table::of_plan(plan, &spec, job.sample.is_some(), job.limit));
-        job.progress.entity(plan.index).expect(rows * plan.targets.len() as u64, 1);
+        job.progress.entity(plan.index).expect(rows * spec.targets.len() as u64, 1);
         let before = queue.tasks.len();
         for (number, table) in tables.iter().enumerate().skip(first) {
             let ranges = ranges_of(&planner, plan, table, rows, job.jobs).await?;
