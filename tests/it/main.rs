@@ -26,3 +26,4 @@ mod rejects;
 mod snapshot;
 mod two_servers;
 mod verify;
+mod sql;
