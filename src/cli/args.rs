@@ -35,6 +35,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Print the CREATE TABLE statements of V2
     Ddl(DdlArgs),
+    /// Turn a mapping file, V1_V2_FIELD_MAPPING.json, into pipeline files
+    ImportMapping(ImportMappingArgs),
 }
 
 /// Which databases; shared by the commands that use them
@@ -167,6 +169,27 @@ pub struct DdlArgs {
     /// Print the CREATE TABLE statements of V1 instead
     #[arg(long, conflicts_with = "seed_state")]
     pub v1: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What cannot be mapped is reported on standard error, each with its place in the file as a JSON \
+                  pointer, and stands in the pipeline files as a comment; the exit code is 0 all the same.\n\
+                  Then: xdoflow check --pipelines DIR"
+)]
+pub struct ImportMappingArgs {
+    /// The mapping file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Write the pipeline files into this folder [default: print them]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long, requires = "out")]
+    pub force: bool,
+    /// Print the files and the findings as one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod ddl;
 mod demo;
 mod format;
 mod generate;
+mod import_mapping;
 mod progress;
 mod report;
 mod run;
@@ -56,6 +57,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Check(check) => check::execute(check, signals).await,
         Command::Generate(generate) => generate::execute(generate, signals).await,
         Command::Ddl(ddl) => ddl::execute(ddl),
+        Command::ImportMapping(import) => import_mapping::execute(import),
     }
 }
 

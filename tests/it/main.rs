@@ -7,4 +7,5 @@ mod support;
 
 mod faults;
 mod floors;
+mod import;
 mod publish;

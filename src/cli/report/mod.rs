@@ -5,6 +5,7 @@
 //! padding and alignment here.
 
 mod check;
+mod import;
 mod run;
 mod status;
 mod table;
@@ -15,6 +16,7 @@ use crate::cli::style::{Style, Tone};
 use crate::error::Error;
 
 pub use self::check::check;
+pub use self::import::import;
 pub use self::run::run_summary;
 pub use self::status::status;
 
