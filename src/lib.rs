@@ -29,8 +29,9 @@
 //! | 1 | [`spec`]: pipeline files; [`pgcopy`]: COPY BINARY without I/O; [`partition`]: sizes to partitions |
 //! | 0 | the vocabulary: [`error`], [`name`], [`schema`], [`json`], [`progress`], [`summary`] |
 //!
-//! Beside the floors stand [`generate`], [`catalog`] and [`ddl`] (a workspace to try things on) and
-//! [`server`] (a private PostgreSQL for the demo and the tests).
+//! Beside the floors stand [`generate`], [`catalog`] and [`ddl`] (a workspace to try things on),
+//! [`import`] (the user's mapping file as pipeline files) and [`server`] (a private PostgreSQL for the
+//! demo and the tests).
 //!
 //! ## What is promised
 //!
@@ -45,6 +46,7 @@ pub mod cli;
 pub mod ddl;
 pub mod error;
 pub mod generate;
+pub mod import;
 pub mod json;
 pub mod name;
 pub mod partition;

@@ -37,6 +37,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Run the tests that stand in the pipeline files, without a database; or write one from a real row
     Test(TestArgs),
+    /// Turn a mapping file, V1_V2_FIELD_MAPPING.json, into pipeline files
+    ImportMapping(ImportMappingArgs),
     /// Fill empty V1 tables with invented rows, as dirty as the field's
     Generate(GenerateArgs),
     /// Print the CREATE TABLE statements of V2
@@ -267,6 +269,27 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub progress: ProgressArgs,
     /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What cannot be mapped is reported on standard error, each with its place in the file as a JSON \
+                  pointer, and stands in the pipeline files as a comment; the exit code is 0 all the same.\n\
+                  Then: xdoflow check --pipelines DIR"
+)]
+pub struct ImportMappingArgs {
+    /// The mapping file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Write the pipeline files into this folder [default: print them]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long, requires = "out")]
+    pub force: bool,
+    /// Print the files and the findings as one JSON object
     #[arg(long)]
     pub json: bool,
 }

@@ -8,6 +8,7 @@ mod ddl;
 mod demo;
 mod format;
 mod generate;
+mod import_mapping;
 mod progress;
 mod rejects;
 mod report;
@@ -64,6 +65,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Generate(generate) => generate::execute(generate, signals).await,
         Command::Ddl(ddl) => ddl::execute(ddl),
         Command::Sql(sql) => sql::execute(sql, signals).await,
+        Command::ImportMapping(import) => import_mapping::execute(import),
     }
 }
 

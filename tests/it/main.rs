@@ -3,6 +3,13 @@
 //!
 //! The server is shared by all tests of a process; it is removed when the process ends.
 
+#![allow(
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise"
+)]
+
 mod draw;
 mod oracle;
 mod support;
@@ -17,6 +24,7 @@ mod faults;
 mod floors;
 mod hostile;
 mod idle;
+mod import;
 mod odd_names;
 mod pipeline_tests;
 mod properties;
@@ -24,6 +32,6 @@ mod publish;
 mod quarantine;
 mod rejects;
 mod snapshot;
+mod sql;
 mod two_servers;
 mod verify;
-mod sql;

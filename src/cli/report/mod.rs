@@ -5,6 +5,7 @@
 //! padding and alignment here.
 
 mod check;
+mod import;
 mod rejects;
 mod run;
 mod status;
@@ -18,6 +19,7 @@ use crate::cli::style::{Style, Tone};
 use crate::error::Error;
 
 pub use self::check::check;
+pub use self::import::import;
 pub use self::rejects::rejects;
 pub use self::run::run_summary;
 pub use self::status::status;
