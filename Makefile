@@ -2,12 +2,14 @@
 
 CARGO ?= cargo
 SCALE ?= 1
+FILTER ?=
 
 .PHONY: help demo test check format bench postgres
 
 help:
 	@echo "make demo    a private PostgreSQL, V1 at real size, all pipelines, the result checked (SCALE=$(SCALE))"
 	@echo "make test    formatting, clippy, all tests, docs: what CI runs"
+	@echo "make bench   each step of the data path on one thread (FILTER=$(FILTER))"
 	@echo "make format  rustfmt"
 
 demo: postgres
@@ -18,6 +20,9 @@ test: postgres
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+bench: postgres
+	$(CARGO) bench --locked --bench micro -- $(FILTER)
 
 format:
 	$(CARGO) fmt

@@ -5,9 +5,9 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::name::quote;
 use crate::pg::{Database, Session, TableInfo};
+use crate::plan::programs;
 use crate::spec::model::{PipelineSpec, TargetSpec};
 use crate::stage::extract::SourceTable;
-use crate::transform::compile;
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -103,8 +103,9 @@ async fn check_source(source: &Session, spec: &PipelineSpec, report: &mut CheckR
 }
 
 async fn check_targets(target: &Session, spec: &PipelineSpec, report: &mut CheckReport) -> Result<()> {
+    let all = || spec.targets.iter().chain(spec.derived.iter().map(|derived| &derived.target));
     let mut infos = Vec::new();
-    for target_spec in &spec.targets {
+    for target_spec in all() {
         report.tables += 1;
         match TableInfo::read(target, &target_spec.table).await? {
             Some(info) => infos.push(info),
@@ -117,11 +118,10 @@ async fn check_targets(target: &Session, spec: &PipelineSpec, report: &mut Check
             ),
         }
     }
-    if infos.len() < spec.targets.len() {
+    if infos.len() < all().count() {
         return Ok(());
     }
-    let schemas: Vec<_> = infos.iter().map(|info| info.columns.as_slice()).collect();
-    if let Err(mismatches) = compile(spec, &schemas) {
+    if let Err(mismatches) = programs(spec, &infos) {
         for mismatch in mismatches {
             let subject = if mismatch.place.is_empty() {
                 mismatch.subject
@@ -131,7 +131,7 @@ async fn check_targets(target: &Session, spec: &PipelineSpec, report: &mut Check
             report.add(Severity::Error, &spec.entity, subject, mismatch.message, &mismatch.hint);
         }
     }
-    for (target_spec, info) in spec.targets.iter().zip(&infos) {
+    for (target_spec, info) in all().zip(&infos) {
         report.columns += target_spec.columns.len();
         check_key(target, spec, target_spec, info, report).await?;
     }

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use crate::catalog::{CATALOG, V2Column, V2Table};
-use crate::name::quote;
+use crate::name::{literal, quote};
 
 /// The statements that bring a V2 which is V1's exact image into the state of the field: rows that are
 /// missing, rows that V1 no longer has, surplus rows, rows out of date. Names are unqualified.
@@ -86,10 +86,6 @@ fn qualified(schema: Option<&str>, table: &str) -> String {
         Some(schema) => format!("{}.{}", quote(schema), quote(table)),
         None => quote(table),
     }
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[cfg(test)]

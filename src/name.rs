@@ -45,6 +45,11 @@ pub fn quote(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
+/// A text as a literal of SQL, for statements that take no parameters.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 impl FromStr for TableName {
     type Err = Error;
 
@@ -63,8 +68,8 @@ impl FromStr for TableName {
 
 const TABLE_HINT: &str = "write table, schema.table, or \"odd.name\" with the double quotes";
 
-/// Splits a dotted name into its parts; a part in double quotes may hold dots. `None` where a quote
-/// is left open or followed by anything but a dot.
+/// Splits a dotted name into its parts; a part in double quotes may hold dots, and be empty. `None` where
+/// another part is empty, or a quote is left open or followed by anything but a dot.
 pub fn split_parts(text: &str) -> Option<Vec<String>> {
     let mut parts = Vec::new();
     let mut chars = text.chars().peekable();
@@ -85,6 +90,9 @@ pub fn split_parts(text: &str) -> Option<Vec<String>> {
         } else {
             while let Some(other) = chars.next_if(|&c| c != '.') {
                 part.push(other);
+            }
+            if part.is_empty() {
+                return None;
             }
         }
         parts.push(part);

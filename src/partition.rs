@@ -5,13 +5,20 @@
 //! added after the size was asked hold nothing that the snapshot sees, but being wrong about that
 //! would lose rows.
 
-/// Blocks `from..to` of a table; the whole table where `range` is `None`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Partition {
-    /// First block, and the block behind the last; open-ended where the second is `None`.
-    pub range: Option<(u64, Option<u64>)>,
-    /// About how many bytes it holds, TOAST counted in.
-    pub bytes: u64,
+/// Some rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Partition {
+    /// All of them: the table is a view, a foreign or a partitioned table, without ranges of ctid.
+    Whole,
+    /// Those in the blocks `from..to`; open-ended where `to` is `None`.
+    Blocks {
+        /// The first block.
+        from: u64,
+        /// The block behind the last.
+        to: Option<u64>,
+    },
+    /// Those with these ids.
+    Ids(Vec<i64>),
 }
 
 /// How many bytes of a table, TOAST counted in, a partition should hold. A partition costs one COPY on
@@ -21,27 +28,27 @@ const PARTITION_BYTES: u64 = 16 << 20;
 /// The fewest partitions for each reader of a table that has enough blocks.
 const PARTITIONS_PER_READER: u64 = 4;
 
-/// The partitions of a table of `blocks` blocks and `bytes` bytes for a number of readers, largest
-/// first.
+/// How many ids a partition names: what the server looks up by an index in some milliseconds.
+const PARTITION_IDS: usize = 2_000;
+
+/// The partitions of a table of `blocks` blocks and `bytes` bytes for a number of readers: of one size,
+/// as far as blocks can be shared out, so that it does not matter which comes first.
 pub fn plan(blocks: u64, bytes: u64, readers: usize) -> Vec<Partition> {
     let by_size = bytes.div_ceil(PARTITION_BYTES);
     let by_readers = PARTITIONS_PER_READER * readers as u64;
     // A block is the smallest range, and a table of a few blocks is not worth several COPYs.
     let count = by_size.max(by_readers).min(blocks / 8).max(1);
-    let mut partitions: Vec<Partition> = (0..count)
+    (0..count)
         .map(|index| {
             let (from, to) = (blocks * index / count, blocks * (index + 1) / count);
-            let bytes = bytes.checked_mul(to - from).map_or(bytes, |product| product / blocks.max(1));
-            Partition { range: Some((from, (index + 1 < count).then_some(to))), bytes }
+            Partition::Blocks { from, to: (index + 1 < count).then_some(to) }
         })
-        .collect();
-    partitions.sort_by_key(|partition| std::cmp::Reverse(partition.bytes));
-    partitions
+        .collect()
 }
 
-/// A source without ranges of ctid: a view, a foreign or a partitioned table.
-pub fn whole() -> Vec<Partition> {
-    vec![Partition { range: None, bytes: 0 }]
+/// The partitions of some rows, known by their ids.
+pub fn of_ids(ids: &[i64]) -> Vec<Partition> {
+    ids.chunks(PARTITION_IDS).map(|ids| Partition::Ids(ids.to_vec())).collect()
 }
 
 #[cfg(test)]
@@ -50,9 +57,11 @@ mod tests {
 
     /// The ranges in the order of the table.
     fn ranges(blocks: u64, bytes: u64, readers: usize) -> Vec<(u64, Option<u64>)> {
-        let mut ranges: Vec<_> = plan(blocks, bytes, readers).iter().filter_map(|p| p.range).collect();
-        ranges.sort();
-        ranges
+        let range = |partition| match partition {
+            Partition::Blocks { from, to } => (from, to),
+            other => panic!("no range: {other:?}"),
+        };
+        plan(blocks, bytes, readers).into_iter().map(range).collect()
     }
 
     #[test]

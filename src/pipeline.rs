@@ -28,6 +28,7 @@ use crate::stage::publish::Publish;
 use crate::stage::staging::{self, Staging};
 use crate::stage::transform::Transform;
 use crate::summary::{EntitySummary, Mode, RunSummary};
+use crate::transform::closure::{self, Edge, Forest};
 use crate::transform::{Output, Tally};
 
 /// What to run, and where.
@@ -44,10 +45,21 @@ pub struct Job {
     pub prune: bool,
     /// Lanes, and threads that transform.
     pub jobs: usize,
-    /// More rejects than this stop the run.
-    pub max_rejects: Option<u64>,
+    /// How many rejects an entity may have.
+    pub budget: RejectBudget,
+    /// For each spec the ids that alone are read; nothing is deleted then, and nothing derived.
+    pub only_ids: Option<Vec<Vec<i64>>>,
     /// The counters that a terminal shows.
     pub progress: Arc<Progress>,
+}
+
+/// How many rejects an entity may have; beyond, nothing of it is published.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RejectBudget {
+    /// So many.
+    pub count: Option<u64>,
+    /// So many for a hundred rows read.
+    pub percent: Option<f64>,
 }
 
 /// What all parts of a run share.
@@ -65,7 +77,10 @@ struct EntityRun {
     staging: Staging,
     snapshot: Arc<SourceSnapshot>,
     queue: Mutex<VecDeque<Partition>>,
-    tally: Mutex<Tally>,
+    /// Of the program, then of the derived targets.
+    tallies: Mutex<Vec<Tally>>,
+    /// For each derived target, the edges found so far.
+    edges: Mutex<Vec<Vec<Edge>>>,
 }
 
 /// Runs a job to its end, or until `interrupted` is ready. Either all targets of an entity are
@@ -87,13 +102,26 @@ pub async fn run(job: Job, interrupted: impl Future<Output = ()>) -> Result<RunS
     }
 }
 
+impl Job {
+    /// The ids of an entity that alone are read.
+    fn ids(&self, plan: &EntityPlan) -> Option<&[i64]> {
+        self.only_ids.as_ref().map(|ids| ids[plan.index].as_slice())
+    }
+}
+
 impl Run {
     async fn attempt(self: Arc<Self>) -> Result<RunSummary> {
         let job = &self.job;
         let entities: Vec<String> = job.specs.iter().map(|spec| spec.entity.clone()).collect();
         let plans = plan::plan(&job.source, &job.target, &job.specs).await?;
         let source = job.source.redacted();
-        let new_run = NewRun { mode: job.mode, prune: job.prune, entities: &entities, source: &source };
+        let new_run = NewRun {
+            mode: job.mode,
+            prune: job.prune,
+            partial: job.only_ids.is_some(),
+            entities: &entities,
+            source: &source,
+        };
         let ledger = Ledger::begin(&job.target, &new_run).await?;
         let run_id = *self.run_id.get_or_init(|| ledger.run_id());
         for entity in &entities {
@@ -102,15 +130,15 @@ impl Run {
 
         let snapshot = Arc::new(SourceSnapshot::export(&job.source).await?);
         for plan in &plans {
-            let rows = snapshot.count(&plan.source).await?;
-            job.progress.entity(plan.index).expect(rows, plan.targets.len() as u64);
+            let rows = snapshot.count(&plan.source, job.ids(plan)).await?;
+            job.progress.entity(plan.index).expect(rows, plan.program.targets().len() as u64);
         }
 
         let mut publishing = JoinSet::new();
         for plan in plan::largest_first(&plans) {
             let staging = Staging::new(run_id, &plan.entity, plan.targets.len());
-            let tables: Vec<_> = plan.targets.iter().map(|target| &target.info.name).collect();
-            staging.create(ledger.session(), &plan.program, &tables).await?;
+            let targets = plan.targets.iter().map(|target| (&target.info.name, target.columns.as_slice()));
+            staging.create(ledger.session(), targets).await?;
             let entity = self.copy_entity(plan, staging, &snapshot).await?;
             publishing.spawn(entity.publish(run_id));
             // An error of a publish is told now, not after the next entity was read.
@@ -129,6 +157,7 @@ impl Run {
         Ok(RunSummary {
             run_id,
             mode: job.mode,
+            prune: job.prune,
             elapsed_ms: millis(job.progress.elapsed()),
             entities: entities.ok_or_else(|| Error::stop("an entity was not published"))?,
         })
@@ -141,7 +170,7 @@ impl Run {
         staging: Staging,
         snapshot: &Arc<SourceSnapshot>,
     ) -> Result<Arc<EntityRun>> {
-        let partitions = plan.source.partitions(self.job.jobs);
+        let partitions = plan.source.partitions(self.job.jobs, self.job.ids(plan));
         let lanes = self.job.jobs.min(partitions.len());
         let entity = Arc::new(EntityRun {
             run: Arc::clone(self),
@@ -149,7 +178,8 @@ impl Run {
             staging,
             snapshot: Arc::clone(snapshot),
             queue: Mutex::new(partitions.into()),
-            tally: Mutex::new(plan.program.tally()),
+            tallies: Mutex::new(plan.tallies()),
+            edges: Mutex::new(vec![Vec::new(); plan.derived.len()]),
         });
         self.job.progress.enter(plan.index, Phase::Copying);
         let mut running = JoinSet::new();
@@ -158,6 +188,11 @@ impl Run {
         }
         while let Some(lane) = running.join_next().await {
             joined(lane).map_err(|error| error.context(format_args!("copying {}", plan.entity)))?;
+        }
+        if self.job.only_ids.is_none() {
+            for index in 0..plan.derived.len() {
+                entity.derive(index).await?;
+            }
         }
         Ok(entity)
     }
@@ -172,7 +207,8 @@ impl Run {
             ended?;
             let session = job.target.connect("clean up").await?;
             for spec in &job.specs {
-                session.batch(&Staging::new(run_id, &spec.entity, spec.targets.len()).drop_sql()).await?;
+                let targets = spec.targets.len() + spec.derived.len();
+                session.batch(&Staging::new(run_id, &spec.entity, targets).drop_sql()).await?;
             }
             ledger::end_badly(&session, run_id, end, error.message()).await
         };
@@ -211,34 +247,100 @@ impl EntityRun {
         }
     }
 
-    /// Adds an output to the counts of the entity, and stops where it says so.
-    fn account(&self, output: &mut Output) -> Result<()> {
+    /// Fills the staging table of a derived target, now that every document was seen.
+    async fn derive(&self, index: usize) -> Result<()> {
+        let derived = &self.plan.derived[index];
+        let edges = std::mem::take(&mut self.edges.lock().unwrap_or_else(PoisonError::into_inner)[index]);
+        let (forest, bad) = tokio::task::spawn_blocking(move || Forest::build(edges))
+            .await
+            .map_err(|error| Error::stop(format!("deriving a closure ended unexpectedly: {error}")))?;
+        let staged = &self.staging.targets[self.plan.program.targets().len() + index];
+        let lane = LoadLane::connect(
+            &self.run.job.target,
+            &self.plan.entity,
+            &derived.program,
+            std::slice::from_ref(staged),
+            &self.staging.rejects,
+        )
+        .await?;
+        let mut load = lane.open().await?;
+        let (transform, mut outputs) =
+            Transform::new(Arc::clone(&derived.program), Arc::clone(&self.run.pool));
+        let make = async move {
+            let key = derived.key.clone();
+            transform.submit(move |program| program.reject_edges(&bad, &key)).await?;
+            let forest = Arc::new(forest);
+            for nodes in closure::chunks(forest.len()) {
+                let forest = Arc::clone(&forest);
+                transform.submit(move |program| program.transform_links(&forest, nodes)).await?;
+            }
+            Ok(())
+        };
+        let write = async move {
+            while let Some(mut ready) = outputs.recv().await {
+                self.account(1 + index, &mut ready.output)?;
+                load.send(&mut ready.output).await?;
+            }
+            load.finish().await
+        };
+        tokio::try_join!(make, write)?;
+        Ok(())
+    }
+
+    /// Adds an output of a program (0, or 1 and on for the derived targets) to what is known of the
+    /// entity, and stops where it says so.
+    fn account(&self, program: usize, output: &mut Output) -> Result<()> {
         if let Some(error) = output.aborted.take() {
             return Err(error);
         }
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.merge(&output.tally);
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        tallies[program].merge(&output.tally);
+        if !output.edges.is_empty() {
+            let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
+            for (mine, found) in edges.iter_mut().zip(&mut output.edges) {
+                mine.append(found);
+            }
+        }
         let rejects = self.run.job.progress.entity(self.plan.index).reject(output.tally.rejects);
-        match self.run.job.max_rejects {
+        match self.run.job.budget.count {
             Some(limit) if rejects > limit => Err(Error::stop(format!("more than {limit} rejects"))
-                .detail(format!("most frequent so far: {}", self.plan.frequent_rejects(&tally)))
+                .detail(format!("most frequent so far: {}", self.plan.frequent_rejects(&tallies)))
                 .hint("mend the values in V1 or the pipeline, or raise --max-rejects")),
             _ => Ok(()),
         }
+    }
+
+    /// The budget that is a share of the rows is known when all of them are read.
+    fn check_reject_share(&self, summary: &EntitySummary, tallies: &[Tally]) -> Result<()> {
+        let Some(limit) = self.run.job.budget.percent else { return Ok(()) };
+        let percent = summary.rejects as f64 * 100.0 / summary.rows_read.max(1) as f64;
+        if percent <= limit {
+            return Ok(());
+        }
+        Err(Error::stop(format!("more than {limit} rejects for a hundred rows of {}", summary.entity))
+            .detail(format!(
+                "{} rejects in {} rows; most frequent: {}",
+                summary.rejects,
+                summary.rows_read,
+                self.plan.frequent_rejects(tallies)
+            ))
+            .hint("mend the values in V1 or the pipeline, or raise --max-reject-percent"))
     }
 
     /// Publishes the staging tables: one transaction for all targets of the entity.
     async fn publish(self: Arc<Self>, run_id: i64) -> Result<()> {
         let job = &self.run.job;
         let progress = job.progress.entity(self.plan.index);
-        let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut summary = self.plan.summarize(&tally, progress.rows_read());
+        let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut summary = self.plan.summarize(&tallies, progress.rows_read());
+        self.check_reject_share(&summary, &tallies)?;
         job.progress.enter(self.plan.index, Phase::Publishing);
         progress.expect_publish(summary.targets.iter().map(|target| target.loaded).sum());
         let session = job.target.connect(&format!("publish {}", self.plan.entity)).await?;
         let publish = Publish {
             mode: job.mode,
             prune: job.prune,
+            partial: job.only_ids.is_some(),
             targets: &self.plan.targets,
             staging: &self.staging.targets,
             rejects: &self.staging.rejects,
@@ -248,7 +350,9 @@ impl EntityRun {
         session.batch("BEGIN").await?;
         publish.apply(&session, &mut summary).await?;
         ledger::record(&session, run_id, &summary).await?;
-        ledger::keep_rejects(&session, run_id, &self.plan.entity, &self.staging.rejects).await?;
+        let rejects = &self.staging.rejects;
+        ledger::keep_rejects(&session, run_id, &self.plan.entity, rejects).await?;
+        ledger::resolve_rejects(&session, run_id, &self.plan.entity, rejects, job.ids(&self.plan)).await?;
         session.batch(&self.staging.drop_sql()).await?;
         session.batch("COMMIT").await?;
         job.progress.enter(self.plan.index, Phase::Done);
@@ -275,15 +379,15 @@ async fn copy_partition(
     let read = async move {
         while let Some(batch) = batches.next().await? {
             progress.read(batch.len() as u64, batch.bytes() as u64);
-            transform.submit(batch).await?;
+            transform.submit(move |program| program.transform(&batch)).await?;
         }
         Ok(())
     };
     let write = async move {
         while let Some(mut ready) = outputs.recv().await {
-            entity.account(&mut ready.output)?;
+            entity.account(0, &mut ready.output)?;
             let bytes = load.send(&mut ready.output).await?;
-            progress.load(ready.output.rows * entity.plan.targets.len() as u64, bytes);
+            progress.load(ready.output.tally.rows * entity.plan.program.targets().len() as u64, bytes);
         }
         load.finish().await
     };

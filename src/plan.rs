@@ -10,8 +10,8 @@ use crate::spec::model::{Origin, PipelineSpec, TargetSpec};
 use crate::stage::extract::SourceTable;
 use crate::stage::publish::PublishTarget;
 use crate::summary::{ColumnSummary, EntitySummary, TargetSummary};
-use crate::transform::output::Rule;
-use crate::transform::{Mismatch, Program, Tally, compile};
+use crate::transform::output::{Rule, RuleTally};
+use crate::transform::{Mismatch, Program, Tally, compile, compile_derived};
 
 /// One entity, ready to be run.
 pub struct EntityPlan {
@@ -23,10 +23,20 @@ pub struct EntityPlan {
     pub source: SourceTable,
     /// The compiled pipeline.
     pub program: Arc<Program>,
-    /// The tables that are written.
+    /// The tables that are written: those of the program, then the derived ones.
     pub targets: Vec<PublishTarget>,
+    /// The tables that are derived from all documents together.
+    pub derived: Vec<DerivedPlan>,
     /// What was done, once it is done.
     pub summary: OnceLock<EntitySummary>,
+}
+
+/// A derived target, ready to be filled.
+pub struct DerivedPlan {
+    /// Its rows, from documents that are derived.
+    pub program: Arc<Program>,
+    /// The keys of an edge, for people.
+    pub key: String,
 }
 
 /// Reads the catalogues and compiles the pipelines.
@@ -40,35 +50,61 @@ pub async fn plan(
     let mut mismatches = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
         let table = SourceTable::read(&source, &spec.source).await?;
+        let all = || spec.targets.iter().chain(spec.derived.iter().map(|derived| &derived.target));
         let mut infos = Vec::new();
-        for target_spec in &spec.targets {
+        for target_spec in all() {
             match TableInfo::read(&target, &target_spec.table).await? {
                 Some(info) => infos.push(info),
                 None => mismatches.push(missing_table(spec, target_spec)),
             }
         }
-        if infos.len() < spec.targets.len() {
+        if infos.len() < all().count() {
             continue;
         }
-        let schemas: Vec<_> = infos.iter().map(|info| info.columns.as_slice()).collect();
-        match compile(spec, &schemas) {
-            Ok(program) => plans.push(Arc::new(EntityPlan {
+        match programs(spec, &infos) {
+            Ok((program, derived)) => plans.push(Arc::new(EntityPlan {
                 index,
                 entity: spec.entity.clone(),
                 source: table,
-                program: Arc::new(program),
-                targets: spec
-                    .targets
-                    .iter()
+                targets: all()
                     .zip(infos)
-                    .map(|(spec, info)| publish_target(spec, info))
+                    .enumerate()
+                    .map(|(place, (target, info))| publish_target(target, info, place >= spec.targets.len()))
                     .collect(),
+                program: Arc::new(program),
+                derived,
                 summary: OnceLock::new(),
             })),
             Err(found) => mismatches.extend(found),
         }
     }
     if mismatches.is_empty() { Ok(plans) } else { Err(mismatch_error(&mismatches)) }
+}
+
+/// Compiles a pipeline against the tables of its targets, those of the derived ones behind the others.
+pub fn programs(
+    spec: &PipelineSpec,
+    infos: &[TableInfo],
+) -> Result<(Program, Vec<DerivedPlan>), Vec<Mismatch>> {
+    let schemas: Vec<_> = infos.iter().map(|info| info.columns.as_slice()).collect();
+    let (own, of_derived) = schemas.split_at(spec.targets.len().min(schemas.len()));
+    let mut mismatches = Vec::new();
+    let mut derived = Vec::new();
+    for (target, schema) in spec.derived.iter().zip(of_derived) {
+        match compile_derived(spec, target, schema) {
+            Ok(program) => {
+                let key =
+                    [&target.closure.parent, &target.closure.child].map(|path| path.0.join(".")).join(", ");
+                derived.push(DerivedPlan { program: Arc::new(program), key });
+            }
+            Err(found) => mismatches.extend(found),
+        }
+    }
+    match compile(spec, own) {
+        Ok(program) if mismatches.is_empty() => Ok((program, derived)),
+        Ok(_) => Err(mismatches),
+        Err(found) => Err(found.into_iter().chain(mismatches).collect()),
+    }
 }
 
 fn missing_table(spec: &PipelineSpec, target: &TargetSpec) -> Mismatch {
@@ -90,7 +126,7 @@ fn mismatch_error(mismatches: &[Mismatch]) -> Error {
         .hint(hints.join("\n"))
 }
 
-fn publish_target(spec: &TargetSpec, info: TableInfo) -> PublishTarget {
+fn publish_target(spec: &TargetSpec, info: TableInfo, derived: bool) -> PublishTarget {
     let columns: Vec<String> = spec.columns.iter().map(|column| column.name.clone()).collect();
     let key: Vec<String> = spec.key.iter().map(|&index| columns[index].clone()).collect();
     let is_integer = |name: &String| {
@@ -99,7 +135,8 @@ fn publish_target(spec: &TargetSpec, info: TableInfo) -> PublishTarget {
     let key_is_id = spec.key.len() == 1
         && spec.key.iter().all(|&index| spec.columns[index].origin == Origin::Id)
         && key.iter().all(is_integer);
-    PublishTarget { name: spec.name.clone(), label: spec.table.to_string(), info, columns, key, key_is_id }
+    let label = spec.table.to_string();
+    PublishTarget { name: spec.name.clone(), label, info, columns, key, key_is_id, derived }
 }
 
 /// The plans by the size of their source, largest first: the longest publish overlaps the most reads.
@@ -110,11 +147,14 @@ pub fn largest_first(plans: &[Arc<EntityPlan>]) -> Vec<&Arc<EntityPlan>> {
 }
 
 impl EntityPlan {
-    /// What is known of an entity before it is published.
-    pub fn summarize(&self, tally: &Tally, rows_read: u64) -> EntitySummary {
-        let targets = self.targets.iter().zip(&tally.targets).map(|(target, counts)| TargetSummary {
+    /// What is known of an entity before it is published. `tallies` holds that of the program, then those
+    /// of the derived targets.
+    pub fn summarize(&self, tallies: &[Tally], rows_read: u64) -> EntitySummary {
+        let counts = tallies.iter().flat_map(|tally| tally.targets.iter().map(|counts| (tally.rows, counts)));
+        let targets = self.targets.iter().zip(counts).map(|(target, (made, counts))| TargetSummary {
             table: target.label.clone(),
             name: target.name.clone(),
+            rows: if target.derived { made } else { rows_read },
             loaded: counts.loaded,
             quarantined: counts.quarantined,
             filtered: counts.filtered,
@@ -123,34 +163,35 @@ impl EntityPlan {
         EntitySummary {
             entity: self.entity.clone(),
             rows_read,
-            rejects: tally.rejects,
+            rejects: tallies.iter().map(|tally| tally.rejects).sum(),
             elapsed_ms: 0,
             targets: targets.collect(),
-            columns: self.columns(tally),
+            columns: self.columns(tallies),
         }
     }
 
-    fn columns(&self, tally: &Tally) -> Vec<ColumnSummary> {
+    /// The program and those of the derived targets.
+    fn programs(&self) -> impl Iterator<Item = &Program> {
+        [&*self.program].into_iter().chain(self.derived.iter().map(|derived| &*derived.program))
+    }
+
+    /// Zero counts, as [`summarize`](Self::summarize) takes them.
+    pub fn tallies(&self) -> Vec<Tally> {
+        self.programs().map(Program::tally).collect()
+    }
+
+    fn columns(&self, tallies: &[Tally]) -> Vec<ColumnSummary> {
         let mut columns = Vec::new();
-        for target in self.program.targets() {
+        let targets = self
+            .programs()
+            .zip(tallies)
+            .flat_map(|(program, tally)| program.targets().iter().map(move |target| (target, tally)));
+        for (target, tally) in targets {
             // Behind the columns stands the slot of whole rows.
             let names = target.columns().iter().map(|column| column.name.as_str()).chain(["(row)"]);
             for (name, slot) in names.zip(target.slots()) {
-                columns.extend(tally.slots[slot].iter().map(|rule| ColumnSummary {
-                    table: target.table.clone(),
-                    column: name.to_owned(),
-                    rule: match rule.rule {
-                        Rule::Coerced(coercion) => coercion.code().to_owned(),
-                        Rule::Rejected(reason) => reason.code().to_owned(),
-                    },
-                    label: match rule.rule {
-                        Rule::Coerced(coercion) => coercion.label().to_owned(),
-                        Rule::Rejected(reason) => reason.message().to_owned(),
-                    },
-                    rejected: matches!(rule.rule, Rule::Rejected(_)),
-                    count: rule.count,
-                    sample_ids: rule.sample_ids.clone(),
-                }));
+                columns
+                    .extend(tally.slots[slot].iter().map(|rule| column_summary(&target.table, name, rule)));
             }
         }
         // The most frequent first within a column, whatever the order in which the batches came.
@@ -167,14 +208,30 @@ impl EntityPlan {
     }
 
     /// The three most frequent rejects in words, with samples.
-    pub fn frequent_rejects(&self, tally: &Tally) -> String {
+    pub fn frequent_rejects(&self, tallies: &[Tally]) -> String {
         let mut rejects: Vec<ColumnSummary> =
-            self.columns(tally).into_iter().filter(|c| c.rejected).collect();
+            self.columns(tallies).into_iter().filter(|c| c.rejected).collect();
         rejects.sort_by_key(|column| Reverse(column.count));
         let lines = rejects.iter().take(3).map(|c| {
             let ids: Vec<String> = c.sample_ids.iter().map(i64::to_string).collect();
             format!("{} × {} in {}.{} (ids {})", c.count, c.label, c.table, c.column, ids.join(", "))
         });
         lines.collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn column_summary(table: &str, column: &str, tally: &RuleTally) -> ColumnSummary {
+    let (rule, label) = match tally.rule {
+        Rule::Coerced(coercion) => (coercion.code(), coercion.label()),
+        Rule::Rejected(reason) => (reason.code(), reason.message()),
+    };
+    ColumnSummary {
+        table: table.to_owned(),
+        column: column.to_owned(),
+        rule: rule.to_owned(),
+        label: label.to_owned(),
+        rejected: matches!(tally.rule, Rule::Rejected(_)),
+        count: tally.count,
+        sample_ids: tally.sample_ids.clone(),
     }
 }

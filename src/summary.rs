@@ -32,6 +32,8 @@ pub struct RunSummary {
     pub run_id: i64,
     /// How it published.
     pub mode: Mode,
+    /// Whether it was to delete rows that V1 no longer has, and surplus rows.
+    pub prune: bool,
     /// Wall time in milliseconds.
     pub elapsed_ms: u64,
     /// In the order of the command line.
@@ -55,13 +57,15 @@ pub struct EntitySummary {
     pub columns: Vec<ColumnSummary>,
 }
 
-/// What a run did to one target. `rows_read = loaded + quarantined + filtered` holds for each.
+/// What a run did to one target. `rows = loaded + quarantined + filtered` holds for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TargetSummary {
     /// The table: `mvpw5_664`.
     pub table: String,
     /// Its name for people: `user`.
     pub name: String,
+    /// Rows that were to be loaded: those of V1, or those that a derived target is made of.
+    pub rows: u64,
     /// Rows that reached staging.
     pub loaded: u64,
     /// Rows inserted.

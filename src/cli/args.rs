@@ -33,6 +33,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Prove that V2 is what V1 says, cell by cell, or name what differs
     Verify(VerifyArgs),
+    /// List, export or retry the values that were rejected
+    Rejects(RejectsArgs),
     /// Fill empty V1 tables with invented rows, as dirty as the field's
     Generate(GenerateArgs),
     /// Print the CREATE TABLE statements of V2
@@ -81,12 +83,15 @@ pub struct RunArgs {
     /// With merge: also delete rows that V1 no longer has, and surplus rows of a key
     #[arg(long)]
     pub prune: bool,
-    /// Connections that read, and threads that transform [default: the number of cores]
+    /// Connections that read, and threads that transform [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
     /// Stop, with the targets as before, when more values than this are rejected
     #[arg(long, value_name = "N")]
     pub max_rejects: Option<u64>,
+    /// The same, for so many rejects in a hundred rows read
+    #[arg(long, value_name = "P", value_parser = percent)]
+    pub max_reject_percent: Option<f64>,
     #[command(flatten)]
     pub progress: ProgressArgs,
     /// Print the result as one JSON object
@@ -175,11 +180,66 @@ pub struct GenerateArgs {
     /// Rows are the same for the same seed and scale
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
     pub seed: u64,
-    /// Connections that fill [default: the number of cores]
+    /// Connections that fill [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
     #[command(flatten)]
     pub progress: ProgressArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct RejectsArgs {
+    #[command(subcommand)]
+    pub command: Option<RejectsCommand>,
+    #[command(flatten)]
+    pub list: RejectsListArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RejectsCommand {
+    /// Read the rows of rejected values again, through the pipelines of today, and publish them
+    Retry(RetryArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RejectsListArgs {
+    /// Only this entity
+    #[arg(value_name = "ENTITY")]
+    pub entity: Option<String>,
+    /// The rejects of this run [default: of the last run of each entity]
+    #[arg(long, value_name = "ID")]
+    pub run: Option<i64>,
+    /// Only those with this reason, such as not_a_number
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<String>,
+    /// How many values to show below the sums
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub limit: u32,
+    /// Write all of them as CSV, with a header; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Print sums and values as one JSON object
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    #[command(flatten)]
+    pub pipelines: PipelineArgs,
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// Connections that read, and threads that transform [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The seed of a workspace that nobody asked to be special.
@@ -214,6 +274,14 @@ pub struct DemoArgs {
     /// Print the results as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').parse::<f64>() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
+        Ok(_) => Err("a percentage is at least 0 and at most 100".into()),
+        Err(_) => Err("not a number".into()),
+    }
 }
 
 fn scale(text: &str) -> Result<f64, String> {

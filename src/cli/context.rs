@@ -55,12 +55,9 @@ pub fn choose(all: Vec<PipelineSpec>, arguments: &PipelineArgs) -> Result<Vec<Pi
     for name in &arguments.entities {
         let Some(spec) = all.iter().find(|spec| spec.entity == *name) else {
             let known: Vec<&str> = all.iter().map(|spec| spec.entity.as_str()).collect();
-            let near = known
-                .iter()
-                .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-            let hint = match near {
-                Some(near) if strsim::jaro_winkler(near, name) > 0.7 => format!("did you mean {near}?"),
-                _ => "an entity is named in the first line of its pipeline file".to_owned(),
+            let hint = match spec::closest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "an entity is named in the first line of its pipeline file".to_owned(),
             };
             return Err(Error::usage(format!("there is no pipeline for {name:?}"))
                 .detail(format!("the entities are {}", known.join(", ")))
@@ -73,11 +70,15 @@ pub fn choose(all: Vec<PipelineSpec>, arguments: &PipelineArgs) -> Result<Vec<Pi
     Ok(chosen)
 }
 
+/// The most lanes where nobody asked for more. A lane of the agents takes seven connections, and most
+/// servers take a hundred; the server's cores are the limit long before.
+const DEFAULT_JOBS: usize = 8;
+
 /// How many connections read, and threads transform.
 pub fn jobs(given: Option<u16>) -> usize {
     match given {
         Some(jobs) => usize::from(jobs),
-        None => std::thread::available_parallelism().map_or(2, usize::from).min(64),
+        None => std::thread::available_parallelism().map_or(2, usize::from).min(DEFAULT_JOBS),
     }
 }
 

@@ -17,6 +17,7 @@ use super::{format, report};
 use crate::error::{Error, Result};
 use crate::generate::Generator;
 use crate::pg::{Database, Settings, Side};
+use crate::pipeline::RejectBudget;
 use crate::server::{Server, ServerOptions};
 use crate::spec;
 use crate::status::status;
@@ -154,7 +155,9 @@ impl Stage {
         let databases =
             Databases { source: self.database(Side::Source)?, target: self.database(Side::Target)? };
         let specs = spec::shipped()?;
-        run(Request { specs, databases, mode, prune, jobs, max_rejects: None, progress }, signals).await
+        let budget = RejectBudget::default();
+        let request = Request { specs, databases, mode, prune, jobs, budget, only_ids: None, progress };
+        run(request, signals).await
     }
 
     async fn status(&self, arguments: &DemoArgs, signals: &Signals) -> Result<StatusReport> {
@@ -222,8 +225,7 @@ impl DemoReport {
         }
         for entity in &self.second_run.entities {
             for target in &entity.targets {
-                if target.inserted + target.updated + target.deleted > 0
-                    || target.unchanged != entity.rows_read
+                if target.inserted + target.updated + target.deleted > 0 || target.unchanged != target.loaded
                 {
                     faults.push(format!("the second run changed {}", target.name));
                 }

@@ -9,6 +9,7 @@ mod demo;
 mod format;
 mod generate;
 mod progress;
+mod rejects;
 mod report;
 mod run;
 mod signals;
@@ -56,6 +57,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Status(status) => status::execute(status, signals).await,
         Command::Check(check) => check::execute(check, signals).await,
         Command::Verify(verify) => verify::execute(verify, signals).await,
+        Command::Rejects(rejects) => rejects::execute(rejects, signals).await,
         Command::Generate(generate) => generate::execute(generate, signals).await,
         Command::Ddl(ddl) => ddl::execute(ddl),
     }

@@ -9,7 +9,7 @@ use super::progress::{Outcome, ProgressMode, Ticker};
 use super::signals::Signals;
 use super::style::Style;
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Job};
+use crate::pipeline::{self, Job, RejectBudget};
 use crate::progress::Progress;
 use crate::spec::PipelineSpec;
 use crate::summary::{Mode, RunSummary};
@@ -29,7 +29,8 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         mode,
         prune: arguments.prune,
         jobs: context::jobs(arguments.jobs),
-        max_rejects: arguments.max_rejects,
+        budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
+        only_ids: None,
         progress: arguments.progress.progress,
     };
     let summary = run(request, signals).await?;
@@ -48,7 +49,9 @@ pub struct Request {
     pub mode: Mode,
     pub prune: bool,
     pub jobs: usize,
-    pub max_rejects: Option<u64>,
+    pub budget: RejectBudget,
+    /// For each pipeline the ids that alone are read.
+    pub only_ids: Option<Vec<Vec<i64>>>,
     pub progress: ProgressMode,
 }
 
@@ -63,7 +66,8 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
         mode: request.mode,
         prune: request.prune,
         jobs: request.jobs,
-        max_rejects: request.max_rejects,
+        budget: request.budget,
+        only_ids: request.only_ids,
         progress,
     };
     let outcome = pipeline::run(job, signals.received()).await;

@@ -1,4 +1,4 @@
-//! COPY streams: batches out of a table, row buffers into one.
+//! COPY streams: batches or text out of a table, row buffers into one.
 //!
 //! Three traps of the protocol shape this file. The server reports an error in COPY IN late, often
 //! only at the end: so a load is only good when [`Loader::finish`] returned, and then its row count is
@@ -48,6 +48,23 @@ impl BatchStream {
                 return Ok(framer.take());
             }
         }
+    }
+}
+
+/// A `COPY … TO STDOUT` in a text form, as it comes.
+pub struct TextStream {
+    stream: Pin<Box<CopyOutStream>>,
+}
+
+impl TextStream {
+    /// Starts the COPY.
+    pub async fn open(session: &Session, sql: &str) -> Result<Self> {
+        Ok(Self { stream: Box::pin(session.client().copy_out(sql).await.map_err(server_error)?) })
+    }
+
+    /// The next bytes; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        self.stream.next().await.transpose().map_err(server_error)
     }
 }
 

@@ -23,7 +23,7 @@ const END_BACKENDS_TIMEOUT: Duration = Duration::from_secs(10);
 /// exporter that waits is no fault, and a notice is no news.
 const SESSION_SETTINGS: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
      SET client_min_messages = warning; SET jit = off; SET DateStyle = 'ISO, YMD'; SET extra_float_digits = 1; \
-     SET TimeZone = 'UTC'";
+     SET TimeZone = 'UTC'; SET standard_conforming_strings = on";
 
 /// Which of the two databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! when their images are (`*<>`): `IS DISTINCT FROM` would hold 1.10 and 1.1 equal.
 
 use crate::name::{TableName, quote};
+use crate::partition::Partition;
 
 /// The names that the statements of one target are made of.
 #[derive(Clone, Debug)]
@@ -175,24 +176,35 @@ impl MergeSql {
     }
 }
 
-/// `COPY (SELECT id, document …) TO STDOUT`, for the whole table or a range of blocks.
-pub fn copy_documents(
-    table: &TableName,
-    id: &str,
-    document: &str,
-    range: Option<(u64, Option<u64>)>,
-) -> String {
-    let condition = match range {
-        None => String::new(),
-        Some((from, None)) => format!(" WHERE ctid >= '({from},0)'::tid"),
-        Some((from, Some(to))) => format!(" WHERE ctid >= '({from},0)'::tid AND ctid < '({to},0)'::tid"),
-    };
+/// `COPY (SELECT id, document …) TO STDOUT` of a partition.
+pub fn copy_documents(table: &TableName, id: &str, document: &str, partition: &Partition) -> String {
     format!(
-        "COPY (SELECT {}::bigint, {} FROM {}{condition}) TO STDOUT (FORMAT binary)",
+        "COPY (SELECT {}::bigint, {} FROM {}{}) TO STDOUT (FORMAT binary)",
         quote(id),
         quote(document),
-        table.quoted()
+        table.quoted(),
+        condition(id, partition)
     )
+}
+
+/// How many rows a partition has.
+pub fn count_partition(table: &TableName, id: &str, partition: &Partition) -> String {
+    format!("SELECT count(*) FROM {}{}", table.quoted(), condition(id, partition))
+}
+
+fn condition(id: &str, partition: &Partition) -> String {
+    match partition {
+        Partition::Whole => String::new(),
+        Partition::Blocks { from, to: None } => format!(" WHERE ctid >= '({from},0)'::tid"),
+        Partition::Blocks { from, to: Some(to) } => {
+            format!(" WHERE ctid >= '({from},0)'::tid AND ctid < '({to},0)'::tid")
+        }
+        // COPY takes no parameters; these are numbers.
+        Partition::Ids(ids) => {
+            let ids = join(ids.iter().map(i64::to_string), ",");
+            format!(" WHERE {} = ANY ('{{{ids}}}'::bigint[])", quote(id))
+        }
+    }
 }
 
 /// `COPY … FROM STDIN` into these columns.
@@ -238,7 +250,7 @@ mod tests {
             )
         );
         assert_eq!(
-            copy_documents(&TableName::new("s", odd), "id", odd, Some((3, Some(9)))),
+            copy_documents(&TableName::new("s", odd), "id", odd, &Partition::Blocks { from: 3, to: Some(9) }),
             format!(
                 "COPY (SELECT \"id\"::bigint, {quoted} FROM \"s\".{quoted} \
                  WHERE ctid >= '(3,0)'::tid AND ctid < '(9,0)'::tid) TO STDOUT (FORMAT binary)"

@@ -22,8 +22,9 @@ use super::settings::{Setting, config_file};
 use crate::error::{Error, Result};
 use crate::name::quote;
 
-/// The superuser of every private server.
-pub(super) const SUPERUSER: &str = "xdoflow";
+/// The superuser of every private server. Not `xdoflow`: by the default search path a role's tables go
+/// into the schema of its name, and that one belongs to the ledger.
+pub(super) const SUPERUSER: &str = "postgres";
 /// The database that `initdb` makes by itself.
 const FIRST_DATABASE: &str = "postgres";
 /// The longest name that the server does not cut.

@@ -27,6 +27,17 @@
 //! phone = { from = ["cell_phone", "phone"], type = "text", function = "digits" }
 //! team_id = "reference"
 //! workspace = { const = 5 }
+//!
+//! [derived.chain]                     # a table that is filled from all documents together
+//! table = "mvpw5_684"
+//! key = ["above", "below"]
+//! closure = { parent = "boss_id", child = "id" }    # each document is an edge between two references
+//!
+//! [derived.chain.columns]             # a row for each node and each one below it, however far
+//! above = { from = "ancestor", type = "bigint" }
+//! below = { from = "descendant", type = "bigint" }
+//! hops = { from = "depth", type = "bigint" }
+//! path = "jsonb"                                    # the ids from the ancestor to the descendant
 //! ```
 //!
 //! A type is one of PostgreSQL's (`text`, `varchar(n)`, `smallint`, `integer`, `bigint`, `numeric`,
@@ -70,10 +81,11 @@ mod references;
 mod shipped;
 #[cfg(test)]
 mod tests;
+pub mod write;
 
 pub use folder::load_dir;
 pub use model::PipelineSpec;
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, closest};
 pub use shipped::shipped;
 
 /// The functions that a column may name in `function`; their code is in `transform`.

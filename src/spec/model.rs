@@ -18,6 +18,28 @@ pub struct PipelineSpec {
     pub source: SourceSpec,
     /// The tables that are written, in the order of the file; the first is the entity's main one.
     pub targets: Vec<TargetSpec>,
+    /// The tables that are filled from all documents together, not row by row.
+    pub derived: Vec<DerivedSpec>,
+}
+
+/// A target whose rows are derived from all documents of the entity. Each of its rows is made from a
+/// document of its own, in which the columns find their keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DerivedSpec {
+    /// The table, its key and its columns.
+    pub target: TargetSpec,
+    /// What the documents are derived from.
+    pub closure: ClosureSpec,
+}
+
+/// The transitive closure of edges: one document `{path, depth, ancestor, descendant}` for each pair of
+/// nodes of which one is above the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosureSpec {
+    /// The key that names the node above; none, or no reference, makes no edge.
+    pub parent: KeyPath,
+    /// The key that names the node below.
+    pub child: KeyPath,
 }
 
 /// The source table: two columns, an id and a document.

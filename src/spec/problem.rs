@@ -90,7 +90,7 @@ impl From<Problems> for Error {
 /// The candidate that a misspelt word most likely stands for.
 ///
 /// At most a third of the word may differ, as compilers have it: more suggests nonsense.
-pub(super) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let limit = (word.chars().count() / 3).max(1);
     candidates

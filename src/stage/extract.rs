@@ -5,7 +5,7 @@
 //! entities of a run, see one instant of V1, whatever is written to it meanwhile.
 
 use crate::error::{Error, Result};
-use crate::partition::Partition;
+use crate::partition::{self, Partition};
 use crate::pg::{BatchStream, Database, Session, TableInfo, sql};
 use crate::spec::model::SourceSpec;
 
@@ -38,9 +38,17 @@ impl SourceSnapshot {
         Ok(Self { exporter, id })
     }
 
-    /// Rows of a table that the snapshot sees.
-    pub async fn count(&self, table: &SourceTable) -> Result<u64> {
-        self.exporter.count(&format!("SELECT count(*) FROM {}", table.info.name.quoted()), &[]).await
+    /// Rows of a table, or of those with some ids, that the snapshot sees.
+    pub async fn count(&self, table: &SourceTable, ids: Option<&[i64]>) -> Result<u64> {
+        let partitions = ids.map_or_else(|| vec![Partition::Whole], partition::of_ids);
+        let mut rows = 0;
+        for partition in &partitions {
+            rows += self
+                .exporter
+                .count(&sql::count_partition(&table.info.name, &table.id, partition), &[])
+                .await?;
+        }
+        Ok(rows)
     }
 
     /// Opens a reader that sees the same instant.
@@ -98,18 +106,18 @@ impl SourceTable {
         &self.info
     }
 
-    /// Its partitions for a number of readers, largest first.
-    pub fn partitions(&self, readers: usize) -> Vec<Partition> {
-        if self.info.has_ctid {
-            crate::partition::plan(self.info.blocks, self.info.bytes, readers)
-        } else {
-            crate::partition::whole()
+    /// Its partitions for a number of readers; of the rows with some ids alone, where there are any.
+    pub fn partitions(&self, readers: usize, ids: Option<&[i64]>) -> Vec<Partition> {
+        match ids {
+            Some(ids) => partition::of_ids(ids),
+            None if self.info.has_ctid => partition::plan(self.info.blocks, self.info.bytes, readers),
+            None => vec![Partition::Whole],
         }
     }
 
     /// Starts reading a partition: tuples of id and document.
     pub async fn open(&self, reader: &Session, partition: &Partition) -> Result<BatchStream> {
-        let sql = sql::copy_documents(&self.info.name, &self.id, &self.document, partition.range);
+        let sql = sql::copy_documents(&self.info.name, &self.id, &self.document, partition);
         BatchStream::open(reader, &sql, 2, BATCH_BYTES).await
     }
 }

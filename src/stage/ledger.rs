@@ -35,6 +35,8 @@ pub struct NewRun<'a> {
     pub mode: Mode,
     /// Whether it will delete what V1 no longer has.
     pub prune: bool,
+    /// Whether it reads only some rows of V1.
+    pub partial: bool,
     /// Its entities.
     pub entities: &'a [String],
     /// Where V1 is, without a secret.
@@ -59,9 +61,16 @@ impl Ledger {
             .await?;
         let run_id = session
             .query_one(
-                "INSERT INTO xdoflow.runs (mode, prune, entities, source, version)
-                 VALUES ($1, $2, $3, $4, $5) RETURNING run_id",
-                &[&run.mode.name(), &run.prune, &run.entities, &run.source, &env!("CARGO_PKG_VERSION")],
+                "INSERT INTO xdoflow.runs (mode, prune, partial, entities, source, version)
+                 VALUES ($1, $2, $3, $4, $5, $6) RETURNING run_id",
+                &[
+                    &run.mode.name(),
+                    &run.prune,
+                    &run.partial,
+                    &run.entities,
+                    &run.source,
+                    &env!("CARGO_PKG_VERSION"),
+                ],
             )
             .await?
             .get(0);
@@ -120,7 +129,7 @@ pub async fn record(session: &Session, run_id: i64, entity: &EntitySummary) -> R
     for target in &entity.targets {
         record_target(session, run_id, &entity.entity, target).await?;
     }
-    Ok(())
+    record_columns(session, run_id, entity).await
 }
 
 /// Moves the rejected values of an entity into the quarantine. Runs in the transaction that publishes
@@ -133,6 +142,50 @@ pub async fn keep_rejects(session: &Session, run_id: i64, entity: &str, staged: 
         staged.quoted()
     );
     session.execute(&sql, &[&run_id, &entity]).await?;
+    Ok(())
+}
+
+/// Marks what earlier runs have rejected of an entity, and this one has not, as resolved: for all rows of
+/// V1, or for those with some ids. Runs in the transaction that publishes it.
+pub async fn resolve_rejects(
+    session: &Session,
+    run_id: i64,
+    entity: &str,
+    staged: &TableName,
+    ids: Option<&[i64]>,
+) -> Result<u64> {
+    let sql = format!(
+        "UPDATE xdoflow.rejects open SET resolved_at = now(), resolved_by = $1
+         WHERE open.entity = $2 AND open.resolved_at IS NULL AND open.run_id < $1
+           AND ($3::bigint[] IS NULL OR open.source_id = ANY ($3))
+           AND NOT EXISTS (
+             SELECT FROM {} now WHERE now.source_id = open.source_id AND now.target_table = open.target_table
+               AND now.target_column IS NOT DISTINCT FROM open.target_column)",
+        staged.quoted()
+    );
+    session.execute(&sql, &[&run_id, &entity, &ids]).await
+}
+
+async fn record_columns(session: &Session, run_id: i64, entity: &EntitySummary) -> Result<()> {
+    for column in &entity.columns {
+        session
+            .execute(
+                "INSERT INTO xdoflow.run_columns
+                   (run_id, entity, target_table, target_column, rule, rejected, count, sample_ids)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                &[
+                    &run_id,
+                    &entity.entity,
+                    &column.table,
+                    &column.column,
+                    &column.rule,
+                    &column.rejected,
+                    &count(column.count),
+                    &column.sample_ids,
+                ],
+            )
+            .await?;
+    }
     Ok(())
 }
 
@@ -171,7 +224,7 @@ fn count(rows: u64) -> i64 {
 /// what another role has created.
 async fn create(session: &Session) -> Result<()> {
     let present: bool =
-        session.query_one("SELECT to_regclass('xdoflow.rejects') IS NOT NULL", &[]).await?.get(0);
+        session.query_one("SELECT to_regclass('xdoflow.run_columns') IS NOT NULL", &[]).await?.get(0);
     if present {
         return Ok(());
     }

@@ -1,4 +1,11 @@
-CREATE SCHEMA IF NOT EXISTS xdoflow;
+-- Not IF NOT EXISTS: that asks for CREATE on the database even where the schema is there.
+DO $$
+BEGIN
+    IF to_regnamespace('xdoflow') IS NULL THEN
+        CREATE SCHEMA xdoflow;
+    END IF;
+END
+$$;
 
 -- One row for each run; state is running, done, failed, interrupted or died.
 CREATE TABLE IF NOT EXISTS xdoflow.runs (
@@ -6,6 +13,8 @@ CREATE TABLE IF NOT EXISTS xdoflow.runs (
     state text NOT NULL DEFAULT 'running',
     mode text NOT NULL,
     prune boolean NOT NULL,
+    -- Whether only some rows of V1 were read.
+    partial boolean NOT NULL,
     entities text[] NOT NULL,
     source text NOT NULL,
     version text NOT NULL,
@@ -43,6 +52,20 @@ CREATE TABLE IF NOT EXISTS xdoflow.run_targets (
     FOREIGN KEY (run_id, entity) REFERENCES xdoflow.run_entities ON DELETE CASCADE
 );
 
+-- What a run met in a column besides clean values: coercions and rejects, with up to three ids.
+CREATE TABLE IF NOT EXISTS xdoflow.run_columns (
+    run_id bigint NOT NULL,
+    entity text NOT NULL,
+    target_table text NOT NULL,
+    target_column text NOT NULL,
+    rule text NOT NULL,
+    rejected boolean NOT NULL,
+    count bigint NOT NULL,
+    sample_ids bigint[] NOT NULL,
+    PRIMARY KEY (run_id, target_table, target_column, rule),
+    FOREIGN KEY (run_id, entity) REFERENCES xdoflow.run_entities ON DELETE CASCADE
+);
+
 -- The quarantine: one row for each rejected cell, or for each row that was set aside.
 CREATE TABLE IF NOT EXISTS xdoflow.rejects (
     run_id bigint NOT NULL REFERENCES xdoflow.runs ON DELETE CASCADE,
@@ -59,4 +82,5 @@ CREATE TABLE IF NOT EXISTS xdoflow.rejects (
     resolved_at timestamptz,
     resolved_by bigint
 );
-CREATE INDEX IF NOT EXISTS rejects_run ON xdoflow.rejects (run_id, entity, source_id)
+CREATE INDEX IF NOT EXISTS rejects_run ON xdoflow.rejects (run_id, entity, source_id);
+CREATE INDEX IF NOT EXISTS rejects_open ON xdoflow.rejects (entity, source_id) WHERE resolved_at IS NULL

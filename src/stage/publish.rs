@@ -37,6 +37,8 @@ pub struct PublishTarget {
     pub key: Vec<String>,
     /// Whether the key is the id of the source row, so that quarantined rows can be told by it.
     pub key_is_id: bool,
+    /// Whether its rows are derived from all documents together.
+    pub derived: bool,
 }
 
 /// Everything that a publish works on.
@@ -46,6 +48,9 @@ pub struct Publish<'a> {
     pub mode: Mode,
     /// Whether rows that V1 no longer has, and surplus rows, are deleted.
     pub prune: bool,
+    /// Whether only some rows of V1 were read: then nothing is known of the others, and nothing deleted;
+    /// derived targets are left alone.
+    pub partial: bool,
     /// The targets, in the order of the pipeline file.
     pub targets: &'a [PublishTarget],
     /// Their staging tables.
@@ -67,10 +72,13 @@ impl Publish<'_> {
             .await?;
         self.lock_targets(session).await?;
         for (target, counts) in self.targets.iter().zip(&summary.targets) {
-            check_conservation(target, summary.rows_read, counts)?;
+            check_conservation(target, counts)?;
         }
         for (index, target) in self.targets.iter().enumerate() {
-            self.publish_target(session, index, target, summary.rows_read, &mut summary.targets[index])
+            if self.partial && target.derived {
+                continue;
+            }
+            self.publish_target(session, index, target, &mut summary.targets[index])
                 .await
                 .map_err(|error| error.context(format_args!("publishing {}", target.label)))?;
         }
@@ -97,7 +105,6 @@ impl Publish<'_> {
         session: &Session,
         index: usize,
         target: &PublishTarget,
-        rows_read: u64,
         counts: &mut TargetSummary,
     ) -> Result<()> {
         let staging = &self.staging[index];
@@ -124,14 +131,14 @@ impl Publish<'_> {
                 counts.inserted = session.execute(&merge.insert_missing(), &[]).await?;
             }
             Mode::Merge => {
-                let prune = self.prune && deletes_allowed;
+                let prune = self.prune && deletes_allowed && !self.partial;
                 if prune {
-                    check_not_empty(session, rows_read, &merge, target).await?;
+                    check_not_empty(session, counts, &merge, target).await?;
                 }
-                step.merge(target, prune, counts, &mut steps).await?;
+                step.merge(target, prune, self.partial, counts, &mut steps).await?;
             }
             Mode::Replace => {
-                check_not_empty(session, rows_read, &merge, target).await?;
+                check_not_empty(session, counts, &merge, target).await?;
                 if !deletes_allowed {
                     return Err(Error::stop(format!("{} rows of V1 were set aside", counts.quarantined))
                         .detail("the merge key is not the row's id, so the rows to keep cannot be told from the rest")
@@ -174,6 +181,7 @@ impl Step<'_> {
         &self,
         target: &PublishTarget,
         prune: bool,
+        partial: bool,
         counts: &mut TargetSummary,
         steps: &mut Steps<'_>,
     ) -> Result<()> {
@@ -182,7 +190,7 @@ impl Step<'_> {
             counts.stale = self.execute(&self.merge.delete_stale()).await?;
             counts.surplus = if may_repeat { self.execute(&self.merge.delete_surplus()).await? } else { 0 };
             counts.deleted = counts.stale + counts.surplus;
-        } else {
+        } else if !partial {
             counts.stale = self.count(&self.merge.count_stale()).await?;
             counts.surplus = if may_repeat { self.count(&self.merge.count_surplus()).await? } else { 0 };
         }
@@ -222,33 +230,44 @@ impl Step<'_> {
     }
 }
 
-fn check_conservation(target: &PublishTarget, rows_read: u64, counts: &TargetSummary) -> Result<()> {
-    if rows_read == counts.loaded + counts.quarantined + counts.filtered {
+fn check_conservation(target: &PublishTarget, counts: &TargetSummary) -> Result<()> {
+    if counts.rows == counts.loaded + counts.quarantined + counts.filtered {
         return Ok(());
     }
     Err(Error::stop(format!("the rows of {} do not add up", target.label)).detail(format!(
-        "read {rows_read}, loaded {}, quarantined {}, filtered {}",
-        counts.loaded, counts.quarantined, counts.filtered
+        "read {}, loaded {}, quarantined {}, filtered {}",
+        counts.rows, counts.loaded, counts.quarantined, counts.filtered
     )))
 }
 
-/// An empty V1 is a fault far more often than a wish: it must not empty V2.
+/// An empty V1, or a filter that fits no row of it, is a fault far more often than a wish: it must not
+/// empty V2.
 async fn check_not_empty(
     session: &Session,
-    rows_read: u64,
+    counts: &TargetSummary,
     merge: &MergeSql,
     target: &PublishTarget,
 ) -> Result<()> {
-    if rows_read > 0 {
+    if counts.loaded + counts.quarantined > 0 {
         return Ok(());
     }
     let rows = session.count(&merge.count_target(), &[]).await?;
     if rows == 0 {
         return Ok(());
     }
-    Err(Error::stop("V1 is empty, and the run would delete every row of the target")
+    let (why, hint) = if target.derived {
+        ("V1 has no edge to derive a row from", "check the keys of the closure in the pipeline")
+    } else if counts.rows == 0 {
+        ("V1 is empty", "check --source; if V1 is meant to be empty, empty the target yourself")
+    } else {
+        (
+            "the filter drops every row of V1",
+            "check the filter in the pipeline; if it is meant to, empty the target yourself",
+        )
+    };
+    Err(Error::stop(format!("{why}, and the run would delete every row of the target"))
         .detail(format!("{} holds {rows} rows", target.label))
-        .hint("check --source; if V1 is meant to be empty, empty the target yourself"))
+        .hint(hint))
 }
 
 /// Tells the progress of a target in thirds of its rows, which add up to all of them.

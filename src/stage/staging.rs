@@ -6,7 +6,6 @@
 use crate::error::Result;
 use crate::name::{TableName, quote};
 use crate::pg::{Session, sql};
-use crate::transform::Program;
 use crate::transform::output::REJECT_COLUMNS;
 
 /// The schema of everything that xdoflow keeps in a target database.
@@ -32,9 +31,14 @@ impl Staging {
     }
 
     /// Creates the tables, empty.
-    pub async fn create(&self, session: &Session, program: &Program, tables: &[&TableName]) -> Result<()> {
-        for ((staging, target), table) in self.targets.iter().zip(program.targets()).zip(tables) {
-            let columns = target.columns().iter().map(|column| &column.name);
+    ///
+    /// `targets` says which columns of which table each of them takes.
+    pub async fn create<'t>(
+        &self,
+        session: &Session,
+        targets: impl Iterator<Item = (&'t TableName, &'t [String])>,
+    ) -> Result<()> {
+        for (staging, (table, columns)) in self.targets.iter().zip(targets) {
             session.batch(&sql::create_staging(staging, table, columns)).await?;
         }
         let columns: Vec<String> = REJECT_COLUMNS

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::error::{Error, Result};
-use crate::pgcopy::Batch;
 use crate::transform::{Output, Program};
 
 /// Batches in flight for each lane: one being transformed, one ready for its thread, one on its way
@@ -43,8 +42,9 @@ impl Transform {
         (Self { program, pool, permits, outputs }, receiver)
     }
 
-    /// Starts transforming a batch, as soon as there are few enough in flight.
-    pub async fn submit(&self, batch: Batch) -> Result<()> {
+    /// Starts work on a thread of the pool, such as the transform of a batch, as soon as there is little
+    /// enough in flight.
+    pub async fn submit(&self, work: impl FnOnce(&Program) -> Output + Send + 'static) -> Result<()> {
         let permit = Arc::clone(&self.permits)
             .acquire_owned()
             .await
@@ -52,7 +52,7 @@ impl Transform {
         let program = Arc::clone(&self.program);
         let outputs = self.outputs.clone();
         self.pool.spawn(move || {
-            let output = program.transform(&batch);
+            let output = work(&program);
             // Nobody listens any more where the run has stopped: the output has no one to reach.
             let _ = outputs.send(Ready { output, _permit: permit });
         });

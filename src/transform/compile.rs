@@ -8,10 +8,13 @@ use super::cast::Cast;
 use super::document::{WantedKeys, value_of};
 use super::functions;
 use super::lookup::Lookup;
-use super::program::{ColumnProgram, Filter, Path, Program, Source, TargetProgram};
+use super::program::{ColumnProgram, EdgePaths, Filter, Path, Program, Source, TargetProgram};
 use super::rules::Rules;
-use crate::schema::ColumnSchema;
-use crate::spec::model::{ColumnSpec, FilterSpec, KeyPath, Origin, PipelineSpec, TargetSpec, TextRules};
+use crate::schema::{ColumnSchema, ColumnType, Scalar};
+use crate::spec::model::{
+    CastSpec, ClosureSpec, ColumnSpec, DerivedSpec, FilterSpec, KeyPath, Origin, PipelineSpec, TargetSpec,
+    TextRules,
+};
 
 /// A pipeline that does not fit a table of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +40,9 @@ impl fmt::Display for Mismatch {
 
 /// Compiles a pipeline. `schemas` holds the columns of each target's table, in the order of the spec.
 pub fn compile(spec: &PipelineSpec, schemas: &[&[ColumnSchema]]) -> Result<Program, Vec<Mismatch>> {
-    let wanted = WantedKeys::new(spec.targets.iter().flat_map(first_segments));
+    let edge_keys = spec.derived.iter().flat_map(|derived| [&derived.closure.parent, &derived.closure.child]);
+    let edge_keys = edge_keys.filter_map(|path| path.0.first()).map(String::as_str);
+    let wanted = WantedKeys::new(spec.targets.iter().flat_map(first_segments).chain(edge_keys));
     let mut mismatches = Vec::new();
     let mut targets = Vec::new();
     let mut first_slot = 0;
@@ -55,7 +60,40 @@ pub fn compile(spec: &PipelineSpec, schemas: &[&[ColumnSchema]]) -> Result<Progr
         targets.push(TargetProgram { table: target.table.to_string(), columns, filter, first_slot });
         first_slot += slots;
     }
-    if mismatches.is_empty() { Ok(Program { wanted, targets, slots: first_slot }) } else { Err(mismatches) }
+    let closures = spec.derived.iter().filter_map(|derived| edge_paths(&derived.closure, &wanted)).collect();
+    if mismatches.is_empty() {
+        Ok(Program { wanted, targets, closures, slots: first_slot })
+    } else {
+        Err(mismatches)
+    }
+}
+
+/// Compiles a derived target: a program whose documents are the derived ones.
+pub fn compile_derived(
+    spec: &PipelineSpec,
+    derived: &DerivedSpec,
+    schema: &[ColumnSchema],
+) -> Result<Program, Vec<Mismatch>> {
+    let alone = PipelineSpec { targets: vec![derived.target.clone()], derived: Vec::new(), ..spec.clone() };
+    compile(&alone, &[schema])
+}
+
+/// `None` only for paths without segments, which the reader of the file does not make.
+fn edge_paths(closure: &ClosureSpec, wanted: &WantedKeys) -> Option<EdgePaths> {
+    let column_type = ColumnType::scalar(Scalar::BigInt);
+    let reference = CastSpec { none: vec![0], ..CastSpec::plain(column_type) };
+    Some(EdgePaths {
+        parent: path(&closure.parent, wanted)?,
+        child: path(&closure.child, wanted)?,
+        reference: Cast::compile(&reference, column_type).ok()?,
+    })
+}
+
+/// `None` only for a path without segments, which the reader of the file does not make.
+fn path(path: &KeyPath, wanted: &WantedKeys) -> Option<Path> {
+    let (first, steps) = path.0.split_first()?;
+    let steps = steps.iter().map(|step| WantedKeys::new([step.as_str()])).collect();
+    Some(Path { slot: wanted.slot(first)?, steps })
 }
 
 /// The top-level keys that a target reads.
@@ -131,7 +169,9 @@ impl Compiler<'_> {
         };
         let source = match &column.origin {
             Origin::Id => Source::Id,
-            Origin::Keys(paths) => Source::Paths(paths.iter().filter_map(|path| self.path(path)).collect()),
+            Origin::Keys(paths) => {
+                Source::Paths(paths.iter().filter_map(|keys| path(keys, self.wanted)).collect())
+            }
             Origin::Const(json) => Source::Const(self.payload(column, &cast, "const", json)?),
         };
         let default = match &column.default {
@@ -142,7 +182,7 @@ impl Compiler<'_> {
             name: column.name.clone(),
             source,
             key: key_text(&column.origin),
-            rules: self.rules(column, &column.rules)?,
+            rules: Some(self.rules(column, &column.rules)?).filter(|rules| !rules.is_empty()),
             cast,
             default,
             not_null: live.not_null,
@@ -191,14 +231,7 @@ impl Compiler<'_> {
     }
 
     fn filter(&self, filter: &FilterSpec) -> Option<Filter> {
-        Some(Filter { path: self.path(&filter.from)?, rule: filter.rule.clone() })
-    }
-
-    /// `None` only for a path without segments, which the reader of the file does not make.
-    fn path(&self, path: &KeyPath) -> Option<Path> {
-        let (first, steps) = path.0.split_first()?;
-        let steps = steps.iter().map(|step| WantedKeys::new([step.as_str()])).collect();
-        Some(Path { slot: self.wanted.slot(first)?, steps })
+        Some(Filter { path: path(&filter.from, self.wanted)?, rule: filter.rule.clone() })
     }
 
     fn mismatch<T>(&mut self, column: &ColumnSpec, message: String, hint: String) -> Option<T> {

@@ -9,17 +9,26 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use memchr::memchr2;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::short;
 use super::value::Value;
 
 /// The top-level keys that a program wants, each once, in the order of jsonb.
 #[derive(Debug, Default)]
 pub struct WantedKeys {
     keys: Vec<Box<str>>,
+    /// Of each key: what decides nearly every comparison without a look at the key itself.
+    heads: Vec<Head>,
 }
+
+/// Length (one byte) and the first seven bytes of a key: heads in ascending order stand for keys in that
+/// of jsonb. Keys with equal heads may differ behind the seventh byte.
+type Head = u64;
+
+/// A length that a head can hold; longer keys are left to `serde_json`.
+const MAX_HEAD_KEY: usize = 0xFE;
 
 /// Where in the document the value of each wanted key stands, by the key's slot.
 #[derive(Debug, Default)]
@@ -41,7 +50,8 @@ impl WantedKeys {
         let mut keys: Vec<Box<str>> = keys.into_iter().map(Box::from).collect();
         keys.sort_by(|a, b| jsonb_order(a, b));
         keys.dedup();
-        Self { keys }
+        let heads = keys.iter().map(|key| head(key.as_bytes(), 0, key.len())).collect();
+        Self { keys, heads }
     }
 
     /// The slot of a key among the wanted ones.
@@ -66,31 +76,31 @@ impl WantedKeys {
             return Ok(());
         }
         let mut at = expect(bytes, 0, b"{\"")?;
-        let mut wanted = self.keys.iter().enumerate().peekable();
-        let mut previous: &[u8] = b"";
+        let mut slot = 0;
+        // No key is less than the empty one, and that one only stands first.
+        let mut previous: (Head, &[u8]) = (0, b"");
         loop {
-            let key_end = string_end(bytes, at)?;
-            let key = bytes.get(at..key_end).ok_or(NotCanonical)?;
+            let key_end = short::quote_or_backslash(bytes, at).ok_or(NotCanonical)?;
             // A key with an escape is rare and its order is that of the unescaped text.
-            if key.contains(&b'\\') || (at > 2 && jsonb_order_bytes(previous, key) != Ordering::Less) {
+            let value_start = expect(bytes, key_end, b"\": ")?;
+            let key = bytes.get(at..key_end).ok_or(NotCanonical)?;
+            let found = (head(bytes, at, key.len()), key);
+            if key.len() > MAX_HEAD_KEY || at > 2 && in_order(previous, found) != Ordering::Less {
                 return Err(NotCanonical);
             }
-            let value_start = expect(bytes, key_end, b"\": ")?;
             let value_end = skip_value(bytes, value_start)?;
-            while let Some((slot, candidate)) = wanted.peek() {
-                match jsonb_order_bytes(candidate.as_bytes(), key) {
-                    Ordering::Less => {
-                        wanted.next();
-                    }
+            while let (Some(&head), Some(wanted)) = (self.heads.get(slot), self.keys.get(slot)) {
+                match in_order((head, wanted.as_bytes()), found) {
+                    Ordering::Less => slot += 1,
                     Ordering::Equal => {
-                        spans.ranges[*slot] = Some(value_start..value_end);
-                        wanted.next();
+                        spans.ranges[slot] = Some(value_start..value_end);
+                        slot += 1;
                         break;
                     }
                     Ordering::Greater => break,
                 }
             }
-            previous = key;
+            previous = found;
             match bytes.get(value_end) {
                 Some(b',') => at = expect(bytes, value_end, b", \"")?,
                 Some(b'}') if value_end + 1 == bytes.len() => return Ok(()),
@@ -155,16 +165,32 @@ fn jsonb_order_bytes(a: &[u8], b: &[u8]) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
-fn expect(bytes: &[u8], at: usize, what: &[u8]) -> Result<usize, NotCanonical> {
-    let end = at + what.len();
-    if bytes.get(at..end) == Some(what) { Ok(end) } else { Err(NotCanonical) }
+/// The head of the key that stands in `bytes` at `at`.
+fn head(bytes: &[u8], at: usize, key_bytes: usize) -> Head {
+    let word = match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(&chunk) => u64::from_be_bytes(chunk),
+        None => {
+            let rest = bytes.get(at..).unwrap_or_default();
+            rest.iter().zip(0..8).fold(0, |word, (&byte, place)| word | u64::from(byte) << (56 - 8 * place))
+        }
+    };
+    let kept = !(u64::MAX >> 8).wrapping_shr(8 * key_bytes.min(7) as u32) & (u64::MAX >> 8);
+    (key_bytes.min(MAX_HEAD_KEY + 1) as u64) << 56 | (word >> 8) & kept
+}
+
+/// [`jsonb_order_bytes`] of two keys with their heads, the second no longer than a head can tell.
+fn in_order(a: (Head, &[u8]), b: (Head, &[u8])) -> Ordering {
+    a.0.cmp(&b.0).then_with(|| if b.1.len() <= 7 { Ordering::Equal } else { a.1.cmp(b.1) })
+}
+
+fn expect<const N: usize>(bytes: &[u8], at: usize, what: &[u8; N]) -> Result<usize, NotCanonical> {
+    if bytes.get(at..).and_then(<[u8]>::first_chunk) == Some(what) { Ok(at + N) } else { Err(NotCanonical) }
 }
 
 /// The place of the quote that ends the string whose content begins at `at`.
 fn string_end(bytes: &[u8], mut at: usize) -> Result<usize, NotCanonical> {
     loop {
-        let rest = bytes.get(at..).ok_or(NotCanonical)?;
-        let found = at + memchr2(b'"', b'\\', rest).ok_or(NotCanonical)?;
+        let found = short::quote_or_backslash(bytes, at).ok_or(NotCanonical)?;
         if bytes[found] == b'"' {
             return Ok(found);
         }
@@ -216,7 +242,7 @@ pub fn value_of<'a>(raw: &'a str, scratch: &'a mut String) -> Value<'a> {
     match raw.as_bytes().first() {
         Some(b'"') => {
             let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-            if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+            if !short::contains(b'\\', inner.as_bytes()) {
                 return Value::String(inner);
             }
             match serde_json::from_str::<String>(raw) {
@@ -283,6 +309,13 @@ mod tests {
         assert_eq!(found(&["a"], r#"{"\u0061": 7}"#), [Some("7")]);
         assert_eq!(found(&["a"], r#"{"a": 1e5}"#), [Some("1e5")]);
         assert_eq!(found(&[""], r#"{"": 1, "a": 2}"#), [Some("1")]);
+        for bytes in [1, 6, 7, 8, 9, 254, 255, 256, 300] {
+            let [low, key, high] = ["a", "b", "c"].map(|last| "k".repeat(bytes - 1) + last);
+            let document = format!("{{\"{low}\": 0, \"{key}\": 1, \"{high}\": 2, \"{key}k\": 3}}");
+            assert_eq!(found(&[&key, &(high.clone() + "k")], &document), [Some("1"), None], "{bytes}");
+            let unsorted = format!("{{\"{high}\": 2, \"{key}\": 1, \"{key}\": 4}}");
+            assert_eq!(found(&[&key], &unsorted), [Some("4")], "{bytes}");
+        }
     }
 
     #[test]
@@ -311,6 +344,22 @@ mod tests {
         assert_eq!(value_of("1.10", &mut scratch), Value::Number("1.10"));
         assert_eq!(value_of("false", &mut scratch), Value::Bool(false));
         assert_eq!(value_of("[1]", &mut scratch), Value::Array("[1]"));
+    }
+
+    /// Why simd-json cannot stand in for the scanner.
+    #[test]
+    fn digits_that_simd_json_loses_are_kept() {
+        for digits in ["12345678901234567890123456789.1", "1.10", "0.1000000000000000055511151231257827"] {
+            let document = format!("{{\"a\": {digits}}}");
+            assert_eq!(found(&["a"], &document), [Some(digits)]);
+            let parsed = simd_json::to_owned_value(&mut document.into_bytes()).expect("JSON");
+            assert_ne!(simd_json::to_string(&parsed).expect("text"), format!("{{\"a\":{digits}}}"));
+        }
+        // An integer beyond 64 bits is refused.
+        let digits = "9".repeat(40);
+        let document = format!("{{\"a\": {digits}}}");
+        assert_eq!(found(&["a"], &document), [Some(digits.as_str())]);
+        assert!(simd_json::to_owned_value(&mut document.into_bytes()).is_err());
     }
 
     #[test]

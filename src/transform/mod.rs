@@ -6,6 +6,7 @@
 //! becomes a row of the quarantine ([`output`]); nothing here fails because of data.
 
 pub mod cast;
+pub mod closure;
 pub mod compile;
 pub mod document;
 pub mod functions;
@@ -13,8 +14,9 @@ pub mod lookup;
 pub mod output;
 pub mod program;
 pub mod rules;
+mod short;
 pub mod value;
 
-pub use compile::{Mismatch, compile};
+pub use compile::{Mismatch, compile, compile_derived};
 pub use output::{Output, Tally};
 pub use program::Program;

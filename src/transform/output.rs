@@ -3,17 +3,18 @@
 use crate::error::Error;
 use crate::pgcopy::RowBuffer;
 
+use super::closure::Edge;
 use super::value::{Coercion, Reason};
 
 /// The result of one batch.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// Documents that were read.
-    pub rows: u64,
     /// One buffer for each target, in the order of the program.
     pub targets: Vec<RowBuffer>,
     /// Rows for the quarantine, with the columns [`REJECT_COLUMNS`].
     pub rejects: RowBuffer,
+    /// For each closure, the edges that the documents hold.
+    pub edges: Vec<Vec<Edge>>,
     /// What was counted.
     pub tally: Tally,
     /// Set where a reject of a column with `on_reject = "abort"` was met.
@@ -36,6 +37,8 @@ pub const REJECT_COLUMNS: [(&str, &str); 8] = [
 /// Counts of one batch, or of a whole run when merged.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
+    /// Documents that were transformed.
+    pub rows: u64,
     /// For each target.
     pub targets: Vec<TargetTally>,
     /// By the slots of the program: one for each column of each target, and one for its whole rows.
@@ -81,7 +84,12 @@ pub const SAMPLE_IDS: usize = 3;
 impl Tally {
     /// Zero counts.
     pub fn new(targets: usize, slots: usize) -> Self {
-        Self { targets: vec![TargetTally::default(); targets], slots: vec![Vec::new(); slots], rejects: 0 }
+        Self {
+            rows: 0,
+            targets: vec![TargetTally::default(); targets],
+            slots: vec![Vec::new(); slots],
+            rejects: 0,
+        }
     }
 
     /// Counts a rule once, for the row of an id.
@@ -107,6 +115,7 @@ impl Tally {
                 }
             }
         }
+        self.rows += other.rows;
         self.rejects += other.rejects;
     }
 }

@@ -3,7 +3,11 @@
 //! A row is written field by field; the first thing that sets the whole row aside cuts it off again,
 //! so a buffer only ever holds whole rows. What was rejected on the way stays in the quarantine.
 
+use std::fmt::Write as _;
+use std::ops::Range;
+
 use super::cast::Cast;
+use super::closure::{BadEdge, Edge, Forest};
 use super::document::{Spans, WantedKeys, follow, value_of};
 use super::output::{Output, Rule, Tally};
 use super::rules::{Ruled, Rules};
@@ -17,7 +21,17 @@ use crate::spec::model::{FilterRule, OnReject};
 pub struct Program {
     pub(super) wanted: WantedKeys,
     pub(super) targets: Vec<TargetProgram>,
+    pub(super) closures: Vec<EdgePaths>,
     pub(super) slots: usize,
+}
+
+/// Where a document holds an edge of a closure.
+#[derive(Debug)]
+pub struct EdgePaths {
+    pub(super) parent: Path,
+    pub(super) child: Path,
+    /// To a `bigint`; none, and what is no reference, makes no edge.
+    pub(super) reference: Cast,
 }
 
 /// How the row of one target is made.
@@ -39,7 +53,8 @@ pub struct ColumnProgram {
     pub(super) source: Source,
     /// The key for people and for the quarantine: `$id`, `location.lat`, `a, b`.
     pub(super) key: String,
-    pub(super) rules: Rules,
+    /// `None` where there is nothing to do, as in most columns.
+    pub(super) rules: Option<Rules>,
     pub(super) cast: Cast,
     /// The payload in place of NULL.
     pub(super) default: Option<Vec<u8>>,
@@ -91,6 +106,7 @@ struct Row<'a> {
 /// Buffers that live from one document to the next.
 #[derive(Default)]
 struct Scratch {
+    id_text: String,
     text: String,
     path_spans: Spans,
 }
@@ -108,23 +124,20 @@ impl Program {
 
     /// Transforms a batch of tuples `(id bigint, document jsonb)`.
     pub fn transform(&self, batch: &Batch) -> Output {
-        let mut output = Output { tally: self.tally(), ..Output::default() };
-        // The rows of all targets together take about what the documents take.
-        let share = batch.bytes() / self.targets.len().max(1);
-        output.targets = self.targets.iter().map(|_| RowBuffer::with_capacity(share)).collect();
+        let mut output = self.output(batch.bytes());
         let mut spans = Spans::default();
         let mut scratch = Scratch::default();
         for mut tuple in batch.tuples() {
             let id =
                 tuple.next().flatten().and_then(|payload| payload.try_into().ok()).map(i64::from_be_bytes);
-            let document = tuple.next().flatten();
+            let document = tuple.next().flatten().and_then(jsonb_text);
             let Some(id) = id else {
                 output.aborted = Some(Error::stop("a row of the source has no id").hint(
                     "the source's id column must be a bigint without NULL; name another with source.id",
                 ));
                 return output;
             };
-            output.rows += 1;
+            output.tally.rows += 1;
             if let Err(error) = self.row(id, document, &mut spans, &mut scratch, &mut output) {
                 output.aborted = Some(error);
                 return output;
@@ -133,26 +146,101 @@ impl Program {
         output
     }
 
+    /// Transforms documents that were made here, none of them NULL; `bytes` is about how long they are
+    /// together.
+    pub fn transform_documents<D: AsRef<str>>(
+        &self,
+        documents: impl IntoIterator<Item = (i64, D)>,
+        bytes: usize,
+    ) -> Output {
+        let mut output = self.output(bytes);
+        let mut spans = Spans::default();
+        let mut scratch = Scratch::default();
+        for (id, document) in documents {
+            output.tally.rows += 1;
+            if let Err(error) = self.row(id, Some(document.as_ref()), &mut spans, &mut scratch, &mut output) {
+                output.aborted = Some(error);
+                break;
+            }
+        }
+        output
+    }
+
+    /// Transforms the links below some nodes of a forest into rows of a derived target.
+    pub fn transform_links(&self, forest: &Forest, nodes: Range<usize>) -> Output {
+        let mut documents = Vec::new();
+        let mut bytes = 0;
+        for node in nodes {
+            forest.links_below(node, |link| {
+                let document = link.document();
+                bytes += document.len();
+                // A derived row has no id of its own; in messages it is known by its ancestor.
+                documents.push((link.ancestor, document));
+            });
+        }
+        self.transform_documents(documents, bytes)
+    }
+
+    /// Puts the edges that are in no tree into the quarantine of a derived target.
+    pub fn reject_edges(&self, edges: &[BadEdge], key: &str) -> Output {
+        let mut output = self.output(0);
+        for bad in edges {
+            let reason = if bad.cycle.len() == 1 { Reason::SelfEdge } else { Reason::Cycle };
+            let ids: Vec<String> = bad.cycle.iter().map(i64::to_string).collect();
+            let text = format!("{}: {}", reason.message(), ids.join(", "));
+            let raw = format!("[{}]", ids.join(", "));
+            for target in &self.targets {
+                let slot = target.first_slot + target.columns.len();
+                let reject = Reject {
+                    key: Some(key),
+                    text: Some(&text),
+                    whole_row: false,
+                    ..Reject::row(&target.table, Some(&raw), reason)
+                };
+                write_reject(&mut output, slot, bad.edge.source_id, reject);
+            }
+        }
+        output
+    }
+
+    /// An empty output of the right shape, for documents of `bytes` bytes.
+    fn output(&self, bytes: usize) -> Output {
+        // The rows of all targets together take about what the documents take.
+        let share = bytes / self.targets.len().max(1);
+        Output {
+            tally: self.tally(),
+            targets: self.targets.iter().map(|_| RowBuffer::with_capacity(share)).collect(),
+            edges: vec![Vec::new(); self.closures.len()],
+            ..Output::default()
+        }
+    }
+
     fn row(
         &self,
         id: i64,
-        document: Option<&[u8]>,
+        document: Option<&str>,
         spans: &mut Spans,
         scratch: &mut Scratch,
         output: &mut Output,
     ) -> Result<(), Error> {
-        let text = document.and_then(jsonb_text);
-        let object = text.filter(|text| self.wanted.scan(text, spans).is_ok());
-        let Some(document) = object else {
+        let object = document.filter(|text| self.wanted.scan(text, spans).is_ok());
+        let Some(object) = object else {
             for (index, target) in self.targets.iter().enumerate() {
                 output.tally.targets[index].quarantined += 1;
                 let slot = target.first_slot + target.columns.len();
-                write_reject(output, slot, id, Reject::row(&target.table, text, Reason::NotAnObject));
+                write_reject(output, slot, id, Reject::row(&target.table, document, Reason::NotAnObject));
             }
             return Ok(());
         };
-        let id_text = id.to_string();
-        let row = Row { id, id_text: &id_text, document, spans };
+        // Taken out, so that the rest can be lent while a row is open.
+        let mut id_text = std::mem::take(&mut scratch.id_text);
+        id_text.clear();
+        // Writing to a String cannot fail.
+        let _ = write!(id_text, "{id}");
+        let row = Row { id, id_text: &id_text, document: object, spans };
+        for (closure, edges) in self.closures.iter().zip(&mut output.edges) {
+            edges.extend(closure.edge(&row, scratch));
+        }
         for (index, target) in self.targets.iter().enumerate() {
             // The buffer is taken out so that rejects can be written while a row is open.
             let mut buffer = std::mem::take(&mut output.targets[index]);
@@ -166,6 +254,7 @@ impl Program {
                 Err(NoRow::Aborted(error)) => return Err(error),
             }
         }
+        scratch.id_text = id_text;
         Ok(())
     }
 }
@@ -263,19 +352,29 @@ impl ColumnProgram {
 
     /// Appends the field of a value; says whether it is one, not NULL. On NULL nothing is appended.
     fn cell(&self, value: Value<'_>, buffer: &mut RowBuffer) -> Result<(bool, Option<Coercion>), Reason> {
-        let ruled = if self.rules.is_empty() { Ruled::Unchanged } else { self.rules.apply(value)? };
-        let (value, by_rule) = match &ruled {
-            Ruled::Null => return Ok((false, Some(Coercion::NamedNull))),
-            Ruled::Unchanged => (value, None),
-            Ruled::Text(text) => (Value::String(text.as_str()), Some(Coercion::TextRule)),
-        };
+        let Some(rules) = &self.rules else { return self.cast_into(value, buffer) };
+        match rules.apply(value)? {
+            Ruled::Null => Ok((false, Some(Coercion::NamedNull))),
+            Ruled::Unchanged => self.cast_into(value, buffer),
+            Ruled::Text(text) => {
+                let (present, coercion) = self.cast_into(Value::String(text.as_str()), buffer)?;
+                Ok((present, coercion.or(Some(Coercion::TextRule))))
+            }
+        }
+    }
+
+    fn cast_into(
+        &self,
+        value: Value<'_>,
+        buffer: &mut RowBuffer,
+    ) -> Result<(bool, Option<Coercion>), Reason> {
         let mut coercion = None;
         let present = buffer.field_or_nothing(|out| {
             let cell = self.cast.encode(value, out)?;
             coercion = cell.coercion;
             Ok(!cell.null)
         })?;
-        Ok((present, coercion.or(by_rule)))
+        Ok((present, coercion))
     }
 
     fn count(&self, coercion: Option<Coercion>, slot: usize, id: i64, output: &mut Output) {
@@ -319,6 +418,22 @@ impl Path {
     }
 }
 
+impl EdgePaths {
+    fn edge(&self, row: &Row<'_>, scratch: &mut Scratch) -> Option<Edge> {
+        let parent = self.node(&self.parent, row, scratch)?;
+        let child = self.node(&self.child, row, scratch)?;
+        Some(Edge { parent, child, source_id: row.id })
+    }
+
+    fn node(&self, path: &Path, row: &Row<'_>, scratch: &mut Scratch) -> Option<i64> {
+        let raw = path.find(row, &mut scratch.path_spans)?;
+        let mut payload = Vec::with_capacity(8);
+        self.reference.encode(value_of(raw, &mut scratch.text), &mut payload).ok()?;
+        // NULL has no payload.
+        payload.try_into().ok().map(i64::from_be_bytes)
+    }
+}
+
 impl Filter {
     fn drops(&self, row: &Row<'_>, scratch: &mut Scratch) -> bool {
         let raw = self.path.find(row, &mut scratch.path_spans);
@@ -334,15 +449,18 @@ impl Filter {
 /// One value for the quarantine.
 struct Reject<'a> {
     table: &'a str,
-    column: Option<&'a ColumnProgram>,
+    column: Option<&'a str>,
+    key: Option<&'a str>,
     raw: Option<&'a str>,
     reason: Reason,
+    /// The reason in other words than its own.
+    text: Option<&'a str>,
     whole_row: bool,
 }
 
 impl<'a> Reject<'a> {
     fn row(table: &'a str, raw: Option<&'a str>, reason: Reason) -> Self {
-        Self { table, column: None, raw, reason, whole_row: true }
+        Self { table, column: None, key: None, raw, reason, text: None, whole_row: true }
     }
 
     fn cell(
@@ -351,7 +469,16 @@ impl<'a> Reject<'a> {
         raw: Option<&'a str>,
         reason: Reason,
     ) -> Self {
-        Self { table: &target.table, column: Some(column), raw, reason, whole_row: false }
+        let (name, key) = (column.name.as_str(), column.key.as_str());
+        Self {
+            table: &target.table,
+            column: Some(name),
+            key: Some(key),
+            raw,
+            reason,
+            text: None,
+            whole_row: false,
+        }
     }
 }
 
@@ -361,14 +488,10 @@ fn write_reject(output: &mut Output, slot: usize, id: i64, reject: Reject<'_>) {
     rows.begin_row(super::output::REJECT_COLUMNS.len() as u16);
     rows.field(&id.to_be_bytes());
     rows.field(reject.table.as_bytes());
-    match reject.column {
-        Some(column) => {
-            rows.field(column.name.as_bytes());
-            rows.field(column.key.as_bytes());
-        }
-        None => {
-            rows.null();
-            rows.null();
+    for text in [reject.column, reject.key] {
+        match text {
+            Some(text) => rows.field(text.as_bytes()),
+            None => rows.null(),
         }
     }
     match reject.raw {
@@ -376,7 +499,7 @@ fn write_reject(output: &mut Output, slot: usize, id: i64, reject: Reject<'_>) {
         None => rows.null(),
     }
     rows.field(reject.reason.code().as_bytes());
-    rows.field(reject.reason.message().as_bytes());
+    rows.field(reject.text.unwrap_or(reject.reason.message()).as_bytes());
     rows.field(&[u8::from(reject.whole_row)]);
     rows.end_row();
     output.tally.rejects += 1;

@@ -174,6 +174,10 @@ pub enum Reason {
     NotAnObject,
     /// The merge key is NULL or could not be read.
     NoKey,
+    /// An edge of a closure from a node to itself.
+    SelfEdge,
+    /// An edge of a closure that is on a cycle.
+    Cycle,
 }
 
 impl Reason {
@@ -196,6 +200,8 @@ impl Reason {
             Self::NullNotAllowed => "null_not_allowed",
             Self::NotAnObject => "not_an_object",
             Self::NoKey => "no_key",
+            Self::SelfEdge => "self_edge",
+            Self::Cycle => "cycle",
         }
     }
 
@@ -218,6 +224,8 @@ impl Reason {
             Self::NullNotAllowed => "null in a column that takes none",
             Self::NotAnObject => "the document is not a JSON object",
             Self::NoKey => "the merge key is null or could not be read",
+            Self::SelfEdge => "an edge from a node to itself",
+            Self::Cycle => "an edge on a cycle",
         }
     }
 }

@@ -3,9 +3,25 @@
 //!
 //! The server is shared by all tests of a process; it is removed when the process ends.
 
+mod draw;
+mod oracle;
 mod support;
 
+mod casts;
+mod closure;
+mod commands;
+mod demo;
+mod duplicates;
+mod exact;
 mod faults;
 mod floors;
+mod hostile;
+mod idle;
+mod odd_names;
+mod properties;
 mod publish;
+mod quarantine;
+mod rejects;
+mod snapshot;
+mod two_servers;
 mod verify;

@@ -17,8 +17,11 @@ pub const SCALE: &str = "0.02";
 /// How long a test waits for something that must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-static SERVER: LazyLock<Server> =
-    LazyLock::new(|| Server::start(ServerOptions::for_tests()).expect("a private server"));
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
+    // On a machine of many cores many tests run at once, each with a dozen connections or more.
+    let settings = vec![("max_connections".to_owned(), "500".to_owned())];
+    Server::start(ServerOptions { settings, ..ServerOptions::for_tests() }).expect("a private server")
+});
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
@@ -97,6 +100,23 @@ impl Database {
     /// The rows as lines, cells separated by `|`: easy to write down by hand.
     pub fn lines(&self, sql: &str) -> Vec<String> {
         self.sql(sql).iter().map(|row| row.join("|")).collect()
+    }
+
+    /// Waits until the program's sessions are over, and with them their statistics are told.
+    pub fn wait_for_end(&self) {
+        wait_until(
+            &self.session(),
+            "SELECT count(*) = 0 FROM pg_stat_activity
+             WHERE application_name LIKE 'xdoflow%' AND datname = current_database()",
+        );
+    }
+
+    /// Its URL for another role, which is made here: without any right, and with its name as password.
+    pub fn role(&self, purpose: &str) -> (String, String) {
+        let role = format!("{purpose}_{}", self.name);
+        self.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD '{role}'"));
+        let (_, place) = self.url.rsplit_once('@').expect("a URL with a user");
+        (format!("postgresql://{role}:{role}@{place}"), role)
     }
 
     /// A session that stays open.
@@ -224,6 +244,28 @@ impl Session {
     /// Runs statements; returns the rows of all, NULL as `∅`.
     pub fn sql(&self, sql: &str) -> Vec<Vec<String>> {
         RUNTIME.block_on(rows(&self.client, sql)).unwrap_or_else(|error| panic!("{error}\n{sql}"))
+    }
+}
+
+/// The counts of one target of the only entity of a run, by their names in the JSON object.
+pub fn counts<const N: usize>(summary: &serde_json::Value, target: usize, names: [&str; N]) -> [u64; N] {
+    let target = &summary["entities"][0]["targets"][target];
+    names.map(|name| target[name].as_u64().unwrap_or_else(|| panic!("no {name} in {target}")))
+}
+
+/// Checks for each target that every row that was read is accounted for, and every row that was loaded.
+pub fn assert_adds_up(summary: &serde_json::Value) {
+    for entity in summary["entities"].as_array().expect("entities") {
+        for target in entity["targets"].as_array().expect("targets") {
+            let count = |name: &str| target[name].as_u64().expect(name);
+            let read = entity["rows_read"].as_u64().expect("rows_read");
+            assert_eq!(read, count("loaded") + count("quarantined") + count("filtered"), "{target}");
+            assert_eq!(
+                count("loaded"),
+                count("inserted") + count("updated") + count("unchanged"),
+                "{target}"
+            );
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! padding and alignment here.
 
 mod check;
+mod rejects;
 mod run;
 mod status;
 mod table;
@@ -16,6 +17,7 @@ use crate::cli::style::{Style, Tone};
 use crate::error::Error;
 
 pub use self::check::check;
+pub use self::rejects::rejects;
 pub use self::run::run_summary;
 pub use self::status::status;
 pub use self::verify::verify;

@@ -91,7 +91,7 @@ fn is_equal(run: &RunSummary) -> bool {
         })
 }
 
-/// The rows that only `--prune` deletes.
+/// The rows that only `--prune` deletes, or that it had to leave.
 fn leftovers(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     // Both counts are of rows deleted where rows were deleted, else of rows that stay.
     let stay = || targets(run).filter(|target| target.deleted == 0);
@@ -109,7 +109,12 @@ fn leftovers(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<
             labelled(out, "", ("note", Tone::Warning), &text, style)?;
         }
     }
-    if any { labelled(out, "", HINT, "\"--prune\" deletes them", style) } else { Ok(()) }
+    let hint = if run.prune {
+        "any of them may be one of the rows in quarantine: mend those in V1, then prune again"
+    } else {
+        "\"--prune\" deletes them"
+    };
+    if any { labelled(out, "", HINT, hint, style) } else { Ok(()) }
 }
 
 /// How many values were rejected, and why most of them.
@@ -203,7 +208,7 @@ mod tests {
     }
 
     fn run(entities: Vec<EntitySummary>) -> RunSummary {
-        RunSummary { run_id: 1, mode: Mode::Merge, elapsed_ms: 12_300, entities }
+        RunSummary { run_id: 1, mode: Mode::Merge, prune: false, elapsed_ms: 12_300, entities }
     }
 
     fn entity(name: &str, rows_read: u64, targets: Vec<TargetSummary>) -> EntitySummary {
@@ -282,6 +287,18 @@ nothing changed: V2 was already equal
         let printed =
             text(|out| run_summary(out, &run(vec![entity("agents", 9, vec![pruned])]), PLAIN, false));
         assert!(printed.ends_with("9 rows read from V1, 17 rows deleted, 9 unchanged\n"), "{printed}");
+    }
+
+    #[test]
+    fn rows_that_a_prune_had_to_leave_wait_for_those_in_quarantine() {
+        let left = TargetSummary { quarantined: 1, stale: 3, ..target("mvpw5_673", "agent_caps", 9) };
+        let seen = RunSummary { prune: true, ..run(vec![entity("agents", 10, vec![left])]) };
+        let printed = text(|out| run_summary(out, &seen, PLAIN, false));
+        let expected = "\
+note: 3 rows that V1 no longer has stay in V2: 3 agent_caps
+hint: any of them may be one of the rows in quarantine: mend those in V1, then prune again
+";
+        assert!(printed.ends_with(expected), "{printed}");
     }
 
     #[test]

@@ -237,7 +237,7 @@ pub(super) fn read_path(reader: &mut Reader<'_>, text: &str, span: Span) -> Opti
         reader.report(span, format!("unknown name {text:?}"), meant("$id"));
         return None;
     }
-    let segments = split_parts(text).filter(|segments| segments.iter().all(|segment| !segment.is_empty()));
+    let segments = split_parts(text);
     if segments.is_none() {
         reader.report(span, format!("{text:?} is not a key or a path"), PATH_HINT.to_owned());
     }

@@ -21,9 +21,9 @@ use toml::de::{DeTable, DeValue};
 use crate::name::TableName;
 
 use access::{Fields, Reader, Value};
-use target::{read_table_name, read_target};
+use target::{read_derived, read_table_name, read_target};
 
-use super::model::{PipelineSpec, Position, SourceSpec, TargetSpec};
+use super::model::{DerivedSpec, PipelineSpec, Position, SourceSpec, TargetSpec};
 use super::problem::{Problem, Problems, meant};
 
 /// What could be read of one file.
@@ -70,7 +70,7 @@ fn read_pipeline(
     reader: &mut Reader<'_>,
     root: &DeTable<'_>,
 ) -> (Option<(String, Position)>, Option<PipelineSpec>) {
-    let fields = Fields::open(reader, root, "key", &["entity", "source", "target"]);
+    let fields = Fields::open(reader, root, "key", &["entity", "source", "target", "derived"]);
     for (field, hint) in [
         ("entity", "add entity = \"…\": the name on the command line"),
         ("source", "add source = \"…\": the table that is read"),
@@ -85,6 +85,7 @@ fn read_pipeline(
         Some((read_entity(reader, value)?, position))
     });
     let source = fields.get("source").and_then(|value| read_source(reader, value));
+    let derived = fields.get("derived").and_then(|value| reader.table(value));
     let targets = fields.entry("target").and_then(|(span, value)| {
         let listed = reader.table(value)?;
         if listed.is_empty() {
@@ -94,21 +95,29 @@ fn read_pipeline(
                 "write [target.NAME] with table, key and columns".to_owned(),
             );
         }
-        Some(read_targets(reader, listed))
+        Some(read_targets(reader, listed, derived))
     });
     let file = reader.file().to_owned();
-    let pipeline = entity
-        .clone()
-        .zip(source)
-        .zip(targets)
-        .map(|(((entity, _), source), targets)| PipelineSpec { entity, file, source, targets });
+    let pipeline =
+        entity.clone().zip(source).zip(targets).map(|(((entity, _), source), (targets, derived))| {
+            PipelineSpec { entity, file, source, targets, derived }
+        });
     (entity, pipeline)
 }
+
+/// The longest name of an entity. It is part of the names of staging tables, of which the server keeps 63
+/// bytes: this leaves 16 for the number of the run.
+const ENTITY_BYTES: usize = 32;
 
 /// The entity's name is a word of the command line and a key in reports.
 fn read_entity(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<String> {
     let text = reader.string(value)?;
     if is_entity(text) {
+        if text.len() > ENTITY_BYTES {
+            let message = format!("the entity {text:?} is longer than {ENTITY_BYTES} characters");
+            reader.report(value.span(), message, "write a shorter name".to_owned());
+            return None;
+        }
         return Some(text.to_owned());
     }
     let lower = text.trim().to_lowercase().replace([' ', '-', '.'], "_");
@@ -152,12 +161,20 @@ fn read_source(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<SourceSpec>
     Some(SourceSpec { table: table?, id: id?, document: document? })
 }
 
-/// The targets, no two of them in one table.
-fn read_targets(reader: &mut Reader<'_>, listed: &DeTable<'_>) -> Vec<TargetSpec> {
-    let mut targets = Vec::with_capacity(listed.len());
+/// The targets, and those that are derived.
+type Targets = (Vec<TargetSpec>, Vec<DerivedSpec>);
+
+/// The targets of both kinds, no two of them in one table.
+fn read_targets(reader: &mut Reader<'_>, listed: &DeTable<'_>, derived: Option<&DeTable<'_>>) -> Targets {
+    let mut targets: Targets = (Vec::with_capacity(listed.len()), Vec::new());
     let mut tables: Vec<(TableName, &str)> = Vec::new();
-    for (key, value) in listed.iter() {
-        targets.extend(read_target(reader, key, value));
+    let both = listed.iter().map(|entry| (entry, false));
+    for ((key, value), derived) in both.chain(derived.into_iter().flatten().map(|entry| (entry, true))) {
+        if derived {
+            targets.1.extend(read_derived(reader, key, value));
+        } else {
+            targets.0.extend(read_target(reader, key, value));
+        }
         // Read once more, since a target with another mistake in it has a table all the same.
         let Some(written) = value.get_ref().get("table") else { continue };
         let Some(table) = written.get_ref().as_str().and_then(|name| name.parse().ok()) else { continue };

@@ -5,13 +5,16 @@ use toml::de::{DeString, DeTable};
 
 use crate::name::TableName;
 use crate::schema::Scalar;
-use crate::spec::model::{ColumnSpec, FilterRule, FilterSpec, OnReject, Origin, TargetSpec};
+use crate::spec::model::{
+    ClosureSpec, ColumnSpec, DerivedSpec, FilterRule, FilterSpec, OnReject, Origin, TargetSpec,
+};
 use crate::spec::problem::did_you_mean;
 
 use super::access::{Fields, Reader, Value};
 use super::column::{read_column, read_on_reject, read_path};
 
 const FIELDS: &[&str] = &["table", "key", "columns", "filter", "on_reject"];
+const DERIVED_FIELDS: &[&str] = &["closure", "table", "key", "columns", "on_reject"];
 
 /// Reads one target.
 pub(super) fn read_target(
@@ -19,12 +22,54 @@ pub(super) fn read_target(
     key: &Spanned<DeString<'_>>,
     value: &Value<'_>,
 ) -> Option<TargetSpec> {
+    read_any_target(reader, key, value, FIELDS)
+}
+
+/// Reads one target that is derived from all documents together.
+pub(super) fn read_derived(
+    reader: &mut Reader<'_>,
+    key: &Spanned<DeString<'_>>,
+    value: &Value<'_>,
+) -> Option<DerivedSpec> {
+    let target = read_any_target(reader, key, value, DERIVED_FIELDS);
+    let name = key.get_ref();
+    let hint = "add closure = { parent = \"…\", child = \"…\" }: the keys of an edge".to_owned();
+    let Some(closure) = value.get_ref().get("closure") else {
+        reader.missing(key.span(), format!("derived target {name:?} has no \"closure\""), hint);
+        return None;
+    };
+    let entries = reader.table(closure)?;
+    let fields = Fields::open(reader, entries, "key", &["parent", "child"]);
+    let mut path = |field: &str| {
+        let Some(value) = fields.get(field) else {
+            reader.missing(closure.span(), format!("the closure has no {field:?}"), hint.clone());
+            return None;
+        };
+        let text = reader.string(value)?;
+        read_path(reader, text, value.span())
+    };
+    let (parent, child) = (path("parent"), path("child"));
+    let target = target?;
+    for column in target.columns.iter().filter(|column| column.origin == Origin::Id) {
+        let message = format!("column {:?}: a derived row has no \"$id\"", column.name);
+        let hint = "its keys are path, depth, ancestor and descendant".to_owned();
+        reader.report(key.span(), message, hint);
+    }
+    Some(DerivedSpec { target, closure: ClosureSpec { parent: parent?, child: child? } })
+}
+
+fn read_any_target(
+    reader: &mut Reader<'_>,
+    key: &Spanned<DeString<'_>>,
+    value: &Value<'_>,
+    known: &'static [&'static str],
+) -> Option<TargetSpec> {
     let name = key.get_ref().as_ref();
     if name.is_empty() || name.contains('\0') {
         reader.report(key.span(), format!("{name:?} is not a name for a target"), None);
     }
     let entries = reader.table(value)?;
-    let fields = Fields::open(reader, entries, "key", FIELDS);
+    let fields = Fields::open(reader, entries, "key", known);
     for (field, hint) in [
         ("table", "add table = \"…\"".to_owned()),
         ("key", "add key = \"…\": the column that tells one row from another".to_owned()),

@@ -95,11 +95,11 @@ fn the_words_are_bigints_with_a_meaning() {
 
 #[test]
 fn every_option_finds_its_place() {
-    let text = "c = { from = ['a.b', '\"a.b\".c'], type = \"text\", trim = true, null_values = [\"null\"], case = \"title\", \
+    let text = "c = { from = ['a.b', '\"a.b\".c', '\"\"'], type = \"text\", trim = true, null_values = [\"null\"], case = \"title\", \
                 map = { A = \"1\" }, lookup = \"../l.csv\", function = \"digits\", allowed = [\"x\"], \
                 blank = \"null\", default = \"-\", on_reject = \"row\", references = \"users\" }";
     let column = column(text);
-    assert_eq!(column.origin, Origin::Keys(vec![path(&["a", "b"]), path(&["a.b", "c"])]));
+    assert_eq!(column.origin, Origin::Keys(vec![path(&["a", "b"]), path(&["a.b", "c"]), path(&[""])]));
     assert_eq!(
         column.rules,
         TextRules {

@@ -27,7 +27,9 @@ impl JsonCast {
             Value::Bool(false) => ("false", Cell::VALUE),
             Value::Number(text) | Value::Array(text) | Value::Object(text) => (text, Cell::VALUE),
         };
-        json_syntax::check(text, self.jsonb)?;
+        // A string that the server takes for no JSON of the column's type holds none, whatever it lacks.
+        let held = matches!(value, Value::String(_));
+        json_syntax::check(text, self.jsonb).map_err(|reason| if held { Reason::NotJson } else { reason })?;
         self.begin(out);
         out.extend_from_slice(text.as_bytes());
         Ok(cell)

@@ -72,7 +72,8 @@ fn money(text: &str) -> Option<Cow<'_, str>> {
     if !parentheses && !symbol && !commas {
         return Some(Cow::Borrowed(text));
     }
-    if commas && !grouped_in_threes(rest) {
+    // Nobody writes an amount with an exponent; the server's own money has none.
+    if rest.contains(['e', 'E']) || (commas && !grouped_in_threes(rest)) {
         return None;
     }
     Some(Cow::Owned(sign.into_iter().chain(rest.chars().filter(|&c| c != ',')).collect()))

@@ -1,6 +1,7 @@
 //! To `text` and `varchar(n)`: what `->>` prints.
 
 use crate::schema::Scalar;
+use crate::transform::short;
 use crate::transform::value::{Cell, Coercion, Reason, Value};
 
 use super::{json_syntax, trim};
@@ -37,7 +38,7 @@ impl TextCast {
         if self.max_chars.is_some_and(|max| text.len() > max && text.chars().nth(max).is_some()) {
             return Err(Reason::TooLong);
         }
-        if memchr::memchr(0, text.as_bytes()).is_some() {
+        if short::contains(0, text.as_bytes()) {
             return Err(Reason::WrongKind);
         }
         out.extend_from_slice(text.as_bytes());

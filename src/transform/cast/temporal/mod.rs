@@ -95,7 +95,11 @@ impl TemporalCast {
             return Err(Reason::NotATime);
         }
         match (number::decimal(text)?.truncated(), self.target) {
-            ((Some(number), true), Target::Date) => Ok(number - i64::from(text.starts_with('-'))),
+            ((Some(number), true), Target::Date) => {
+                // The last of them is beyond every date, with or without one more.
+                Ok(number.saturating_sub(i64::from(text.starts_with('-'))))
+            }
+            ((None, true), Target::Date) => Err(Reason::OutOfRange),
             ((_, true), _) => Err(Reason::Fraction),
             ((number, false), _) => number.ok_or(Reason::OutOfRange),
         }
@@ -144,8 +148,8 @@ impl TemporalCast {
             }
             Target::EpochMs => {
                 let epoch_micros = stamp.epoch_micros();
-                calendar::timestamp(epoch_micros)?;
-                // In the range of a timestamp: the milliseconds fit 64 bits.
+                // Any date that the server knows: its milliseconds fit 64 bits.
+                calendar::date(i128::from(stamp.epoch_day))?;
                 out.extend_from_slice(&(epoch_micros.div_euclid(1000) as i64).to_be_bytes());
                 Some(Coercion::TimeToEpoch)
             }

@@ -201,6 +201,9 @@ fn money_is_read_in_the_forms_of_people() {
         "5$",
         "USD 5",
         "$1.2.3",
+        "$1e5",
+        "(1e5)",
+        "1,000e2",
         "$ - 5 %",
     ] {
         assert_eq!(cast(&money, Text(text)), Err(NotANumber), "{text}");

@@ -51,6 +51,8 @@ fn dates_come_from_epoch_numbers_in_utc() {
     let seconds = CastSpec { unit: EpochUnit::Seconds, ..spec.clone() };
     assert_eq!(cast(&seconds, Number(&(DAY_MS / 1000).to_string())), date(DAY, EpochToTime));
     assert_eq!(cast(&spec, Number("999999999999999999")), Err(OutOfRange));
+    assert_eq!(cast(&spec, Number("-9223372036854775808.5")), Err(OutOfRange));
+    assert_eq!(cast(&spec, Number("99999999999999999999.5")), Err(OutOfRange));
     assert_eq!(cast(&seconds, Number("9223372036854775807")), Err(OutOfRange));
 }
 
@@ -97,6 +99,7 @@ fn a_date_that_the_calendar_lacks_is_told_from_text_that_is_no_date() {
         }
     }
     assert_eq!(cast(&epoch_ms(), Text("2025-02-29")), Err(NoSuchDate));
+    assert_eq!(cast(&epoch_ms(), Text("5874898-01-01")), Err(OutOfRange));
     assert_eq!(cast(&epoch_ms(), Bool(true)), Err(WrongKind));
     assert_eq!(cast(&spec_of("date"), Text("5874898-01-01")), Err(OutOfRange));
 }
@@ -145,6 +148,17 @@ fn timestamps_outside_the_servers_range_are_refused() {
 }
 
 #[test]
+fn milliseconds_reach_as_far_as_the_servers_dates() {
+    for (text, ms) in [
+        ("294277-01-01", 9_224_318_016_000_000),
+        ("5874897-12-31", 185_331_706_992_000_000),
+        ("5874897-12-31T23:59:59.999-01:00", 185_331_707_078_399_999 + 3_600_000),
+    ] {
+        assert_eq!(cast(&epoch_ms(), Text(text)), number(ms, TimeToEpoch), "{text}");
+    }
+}
+
+#[test]
 fn milliseconds_are_kept_as_they_are_and_read_from_text() {
     let spec = epoch_ms();
     assert_eq!(cast(&spec, Number("1754352000000")), number(1_754_352_000_000, None));
@@ -163,7 +177,7 @@ fn milliseconds_are_kept_as_they_are_and_read_from_text() {
         (Text("99999999999999999999"), OutOfRange),
         (Text("1754352000000.0"), NotATime),
         (Text("soon"), NotATime),
-        (Text("300000-01-01"), OutOfRange),
+        (Text("5874898-01-01"), OutOfRange),
     ] {
         assert_eq!(cast(&spec, value), Err(reason), "{value:?}");
     }
