@@ -25,7 +25,7 @@
 //! | 5 | [`cli`]: the only floor that prints, reads the terminal, the arguments or the environment |
 //! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`check`], [`rejects`], [`verify`], [`workspace`] |
 //! | 3 | [`stage`]: extract, transform, load, staging, publish, ledger; no stage imports another |
-//! | 2 | [`transform`]: documents to rows, CPU only; [`pg`]: the only user of `tokio_postgres` |
+//! | 2 | [`transform`]: documents to rows, CPU only; [`sqlgen`]: the same as SQL; [`pg`]: the only user of `tokio_postgres` |
 //! | 1 | [`spec`]: pipeline files; [`pgcopy`]: COPY BINARY without I/O; [`partition`]: sizes to partitions |
 //! | 0 | the vocabulary: [`error`], [`name`], [`schema`], [`progress`], [`summary`] |
 //!

@@ -39,6 +39,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Print the CREATE TABLE statements of V2
     Ddl(DdlArgs),
+    /// Print the pipelines as SQL statements that do on the server what run does
+    Sql(SqlArgs),
 }
 
 /// Which databases; shared by the commands that use them
@@ -157,7 +159,7 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub databases: DatabaseArgs,
     /// Compare only this percentage of the rows of V1, the same rows each time
-    #[arg(long, value_name = "P", value_parser = percent)]
+    #[arg(long, value_name = "P", value_parser = sample)]
     pub sample: Option<f64>,
     /// Name at most so many differences of a table; all are counted [default: 10, with --json 1000]
     #[arg(long, value_name = "N")]
@@ -256,6 +258,35 @@ pub struct DdlArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "The statements of the record style insert what is missing and update what differs, with the same\n\
+                        results as xdoflow run; V1 and V2 must be in one database. Without --source and --target the\n\
+                        column types are those of the pipelines, and all columns but the key take NULL; with one of\n\
+                        them the live tables are asked. Rejected rows are left out; a key that V1 holds twice, too."
+)]
+pub struct SqlArgs {
+    #[command(flatten)]
+    pub pipelines: PipelineArgs,
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// How the statements read the documents
+    #[arg(long, value_enum, default_value_t = SqlStyle::Record)]
+    pub style: SqlStyle,
+    /// Wrap each statement in a db.direct_query stanza of XanoScript
+    #[arg(long)]
+    pub xanoscript: bool,
+}
+
+/// How statements read the documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SqlStyle {
+    /// One scan for all targets with jsonb_to_record, and casts that no value can fail
+    Record,
+    /// The plain xdo->>'key' pattern with NULLIF and COALESCE: for clean data, it only inserts
+    Arrow,
+}
+
+#[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Size of V1; 1 is the size of the field
     #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = scale)]
@@ -292,11 +323,11 @@ fn scale(text: &str) -> Result<f64, String> {
     }
 }
 
-fn percent(text: &str) -> Result<f64, String> {
-    match text.trim_end_matches('%').parse::<f64>() {
-        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent),
-        Ok(_) => Err("a percentage is above 0 and at most 100".into()),
-        Err(_) => Err("not a number".into()),
+/// A sample of nothing proves nothing.
+fn sample(text: &str) -> Result<f64, String> {
+    match percent(text)? {
+        0.0 => Err("a sample is above 0 percent".into()),
+        percent => Ok(percent),
     }
 }
 

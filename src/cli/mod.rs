@@ -13,6 +13,7 @@ mod rejects;
 mod report;
 mod run;
 mod signals;
+mod sql;
 mod status;
 mod style;
 mod verify;
@@ -60,6 +61,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Rejects(rejects) => rejects::execute(rejects, signals).await,
         Command::Generate(generate) => generate::execute(generate, signals).await,
         Command::Ddl(ddl) => ddl::execute(ddl),
+        Command::Sql(sql) => sql::execute(sql, signals).await,
     }
 }
 

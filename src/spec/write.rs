@@ -99,7 +99,8 @@ mod tests {
         assert_eq!(comment("one\n\n two  \rthree"), "# one\n#  two\n# three\n");
         assert_eq!(comment(""), "");
         for text in HOSTILE {
-            let read: toml::Table = toml::from_str(&comment(text)).unwrap_or_else(|e| panic!("{text:?}: {e}"));
+            let read: toml::Table =
+                toml::from_str(&comment(text)).unwrap_or_else(|e| panic!("{text:?}: {e}"));
             assert!(read.is_empty(), "{text:?}");
         }
     }

@@ -15,6 +15,7 @@
 //! cores compute what is expected, which is most of the work. Other keys are sorted by the servers in
 //! one go.
 
+mod closure;
 mod compare;
 mod findings;
 mod report;
@@ -143,11 +144,11 @@ async fn prepare(job: Job) -> Result<Work> {
     let mut tables = Vec::new();
     let mut queue = Queue::default();
     for (plan, spec) in plans.iter().zip(&job.specs) {
-        let rows = source.count(&plan.source).await?;
+        let rows = source.count(&plan.source, None).await?;
         let spec = Arc::new(spec.clone());
         let first = tables.len();
         tables.extend(Table::of_plan(plan, &spec, job.sample.is_some(), job.limit));
-        job.progress.entity(plan.index).expect(rows * plan.targets.len() as u64, 1);
+        job.progress.entity(plan.index).expect(rows * spec.targets.len() as u64, 1);
         let before = queue.tasks.len();
         for (number, table) in tables.iter().enumerate().skip(first) {
             let ranges = ranges_of(&planner, plan, table, rows, job.jobs).await?;
@@ -173,7 +174,7 @@ async fn ranges_of(
     jobs: usize,
 ) -> Result<Vec<IdRange>> {
     if !table.key_is_id {
-        return Ok(ranges(Vec::new(), rows, RANGE_ROWS));
+        return Ok(ranges(Vec::new(), if table.is_derived() { 0 } else { rows }, RANGE_ROWS));
     }
     let id = &table.spec.source.id;
     let key: Vec<String> =

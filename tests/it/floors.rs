@@ -8,7 +8,7 @@ fn floor(module: &str) -> Option<u8> {
     Some(match module {
         "error" | "name" | "schema" | "progress" | "summary" => 0,
         "spec" | "pgcopy" | "partition" | "catalog" => 1,
-        "transform" | "pg" | "sqlgen" | "generate" | "ddl" | "server" => 2,
+        "transform" | "sqlgen" | "pg" | "generate" | "ddl" | "server" => 2,
         "stage" => 3,
         "pipeline" | "plan" | "status" | "check" | "rejects" | "verify" | "workspace" => 4,
         "cli" => 5,

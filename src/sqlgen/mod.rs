@@ -1,0 +1,59 @@
+//! A pipeline as SQL: the second, independent way from documents to rows, on the server.
+//!
+//! Nothing here talks to a server: specs and schemas in, the text of statements out. What comes out is
+//! plain inline SQL for PostgreSQL 14 and newer: no function is created, no temporary object, nothing
+//! that needs a right beyond SELECT; so it runs in a read-only session too.
+//!
+//! Every expression is total. A cast in SQL raises an error on a value that it does not take, and one
+//! error loses the statement; so each cast stands in a CASE behind a test of the very text that it reads.
+//! A value that is read more than once is computed once, in a subquery that `OFFSET 0` keeps the planner
+//! from inlining.
+//!
+//! The results are those of `transform`, bit for bit, but nothing is shared with it beyond the spec: a
+//! fault of one is found by the other.
+
+mod arrow;
+mod case;
+mod cast;
+mod cell;
+mod merge;
+mod rows;
+mod rules;
+mod text;
+mod xanoscript;
+
+pub use arrow::arrow_statements;
+pub use merge::{merge_statement, schema_of};
+pub use xanoscript::stanza;
+
+use crate::error::Result;
+use crate::name::{TableName, quote};
+use crate::schema::ColumnSchema;
+use crate::spec::model::{PipelineSpec, TargetSpec};
+use rows::Scan;
+
+/// A SELECT over the source table that gives one row for each row that the target should hold: the
+/// spec's columns in order, each of the type of its live column. A rejected cell is NULL or its default;
+/// quarantined and filtered rows are left out, and so are those that would abort a run.
+///
+/// `live` holds the columns of the target's table, `condition` may restrict the rows of the source, which
+/// are called `v`. An error names a column that the table lacks or whose type does not fit.
+pub fn expected_rows(
+    spec: &PipelineSpec,
+    target: &TargetSpec,
+    live: &[ColumnSchema],
+    source_table: &TableName,
+    condition: Option<&str>,
+) -> Result<String> {
+    let mut scan = Scan::default();
+    let rows = scan.target(target, live)?;
+    let columns = rows.cells.iter().zip(&target.columns);
+    let columns: Vec<String> =
+        columns.map(|(cell, column)| format!("{cell} AS {}", quote(&column.name))).collect();
+    Ok(format!(
+        "SELECT {}\nFROM {}\nWHERE {}",
+        columns.join(",\n  "),
+        scan.table(&spec.source, source_table, condition),
+        rows.condition
+    ))
+}

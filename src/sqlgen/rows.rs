@@ -1,0 +1,105 @@
+//! From cells to rows: one scan of the source for any number of targets.
+//!
+//! ```text
+//! d: id, document     the one place where a document is unpacked from its storage
+//! k: the keys         jsonb_to_record
+//! x…: values that need more than a key
+//! c: the cells        c0, c1 …; r…: whether a cell is rejected
+//! ```
+
+use crate::error::{Error, Result};
+use crate::name::{TableName, quote};
+use crate::schema::ColumnSchema;
+use crate::spec::model::{FilterRule, SourceSpec, TargetSpec};
+
+use super::cell::{Cell, Keys};
+use super::text::literals;
+
+/// The scan of a source that computes the cells of targets.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    keys: Keys,
+    tables: Vec<String>,
+    /// The columns of `c`.
+    columns: Vec<String>,
+    cells: usize,
+}
+
+/// What the rows of one target are made of, over the columns of `c`.
+#[derive(Debug)]
+pub(super) struct Rows {
+    /// The cells, in the order of the spec.
+    pub(super) cells: Vec<String>,
+    /// Which rows are loaded.
+    pub(super) condition: String,
+}
+
+impl Scan {
+    /// Adds the cells of a target. `live` is its table as the server has it.
+    pub(super) fn target(&mut self, target: &TargetSpec, live: &[ColumnSchema]) -> Result<Rows> {
+        let mut rows = Rows { cells: Vec::new(), condition: String::new() };
+        let mut conditions = Vec::new();
+        if let Some(filter) = &target.filter {
+            let text = format!("coalesce({} #>> '{{}}', '')", self.keys.path(&filter.from));
+            let test = match &filter.rule {
+                FilterRule::Keep(texts) => format!("{text} IN ({})", literals(texts)),
+                FilterRule::Drop(texts) => format!("{text} NOT IN ({})", literals(texts)),
+            };
+            let name = format!("f{}", self.columns.len());
+            self.columns.push(format!("{test} AS {name}"));
+            conditions.push(format!("c.{name}"));
+        }
+        for (index, column) in target.columns.iter().enumerate() {
+            let Some(live) = live.iter().find(|live| live.name == column.name) else {
+                return Err(Error::stop(format!(
+                    "{}.{}: the table has no such column",
+                    target.table, column.name
+                ))
+                .hint("take it out of the pipeline, or add it to the table"));
+            };
+            let number = self.cells;
+            self.cells += 1;
+            let cell = Cell::new(target, index, live, &mut self.keys, number)?;
+            self.tables.extend(cell.table);
+            self.columns.push(format!("{} AS c{number}", cell.value));
+            if cell.required {
+                conditions.push(format!("c.c{number} IS NOT NULL"));
+            }
+            if let Some(rejected) = cell.rejected {
+                self.columns.push(format!("{rejected} AS r{number}"));
+                conditions.push(format!("(c.c{number} IS NOT NULL OR NOT c.r{number})"));
+            }
+            rows.cells.push(match cell.default {
+                Some(default) => format!("coalesce(c.c{number}, {default})"),
+                None => format!("c.c{number}"),
+            });
+        }
+        rows.condition = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
+        Ok(rows)
+    }
+
+    /// The table `c`.
+    pub(super) fn table(&self, source: &SourceSpec, name: &TableName, condition: Option<&str>) -> String {
+        let condition = condition.map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
+        let (id, document) = (quote(&source.id), quote(&source.document));
+        // The path is the document itself, unpacked; whatever asks for it after this finds it so.
+        let documents = format!(
+            "(SELECT v.{id}::bigint AS id, jsonb_path_query_first(v.{document}, 'strict $') AS doc\n    FROM {} AS v{condition} OFFSET 0) AS d",
+            name.quoted()
+        );
+        let mut from = documents;
+        if !self.keys.is_empty() {
+            from.push_str(&format!(
+                "\n  CROSS JOIN LATERAL jsonb_to_record(CASE WHEN jsonb_typeof(d.doc) = 'object' THEN d.doc END)\n    AS k ({})",
+                self.keys.definition()
+            ));
+        }
+        for table in &self.tables {
+            from.push_str(&format!("\n  CROSS JOIN LATERAL {table}"));
+        }
+        format!(
+            "(SELECT {}\n  FROM {from}\n  WHERE jsonb_typeof(d.doc) = 'object' OFFSET 0) AS c",
+            self.columns.join(",\n    ")
+        )
+    }
+}
