@@ -134,7 +134,8 @@ mod tests {
             (16_777_216.0, "1.6777216e+07"),
             (f32::MAX, "3.4028235e+38"),
             (1e-5, "1e-05"),
-            (-261_671.625, "-261671.62"),
+            // -261671.625: two decimals are equally near, and the even one is printed.
+            (-2_093_373.0 / 8.0, "-261671.62"),
         ] {
             assert_eq!(real(value), expected);
         }
