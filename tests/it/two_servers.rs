@@ -68,6 +68,7 @@ fn v1_and_v2_on_two_servers_with_roles_that_may_only_read_and_only_load() {
     for (table, ..) in TARGETS {
         sql(&admin, &format!("ALTER TABLE {table} OWNER TO loader_of_v2"));
     }
+    sql(&admin, "ALTER TABLE mvpw5_684 OWNER TO loader_of_v2");
     let target_url = as_role(&admin, "loader_of_v2");
 
     let written = "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables ORDER BY 1";

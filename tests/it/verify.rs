@@ -394,7 +394,7 @@ fn progress_ends_at_all_rows_of_all_targets() {
 fn wrong_usage_is_told_before_anything_is_read() {
     let (database, pipelines) = people();
     for (arguments, message) in [
-        (["--sample", "0"], "a sample is above 0 percent"),
+        (["--sample", "0"], "a sample of nothing says nothing"),
         (["--sample", "x"], "not a number"),
         (["--limit", "-1"], "unexpected argument"),
         (["poeple", "teams"], "there is no pipeline for \"poeple\""),
