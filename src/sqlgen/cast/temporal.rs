@@ -101,22 +101,27 @@ fn from_stamp(cast: &Cast<'_>) -> String {
         let day = format!("a.a[1] + CASE WHEN a.a[3] = 0 THEN 0 ELSE {shift} END");
         return with("y", &[("y", day)], &date("y.y"));
     }
+    if cast.live.scalar == Scalar::BigInt {
+        // Any date that the server knows: its milliseconds fit 64 bits.
+        let ms = floor_div("(a.a[2] - a.a[3] * 1000000)", 1000);
+        return format!(
+            "CASE WHEN a.a[1] BETWEEN {FIRST_DAY} AND {LAST_DAY} THEN a.a[1] * {MS_PER_DAY} + {ms} END"
+        );
+    }
     let micros = format!(
         "CASE WHEN a.a[1] - 10957 BETWEEN -2451547 AND 106751988 \
          THEN (a.a[1] - 10957) * {MICROS_PER_DAY} + a.a[2] - a.a[3] * 1000000 END"
     );
-    let value = match cast.live.scalar {
-        Scalar::BigInt => {
-            format!("CASE WHEN {} THEN {} + 946684800000 END", in_range("m.m"), floor_div("m.m", 1000))
-        }
-        _ => timestamp(cast, "m.m"),
-    };
-    with("m", &[("m", micros)], &value)
+    with("m", &[("m", micros)], &timestamp(cast, "m.m"))
 }
+
+/// The first and the last day of the server's dates, since 1970.
+const FIRST_DAY: i64 = -2_440_588;
+const LAST_DAY: i64 = 2_145_042_905;
 
 /// The date of a day since 1970.
 fn date(day: &str) -> String {
-    format!("CASE WHEN {day} BETWEEN -2440588 AND 2145042905 THEN date '1970-01-01' + {day}::integer END")
+    format!("CASE WHEN {day} BETWEEN {FIRST_DAY} AND {LAST_DAY} THEN date '1970-01-01' + {day}::integer END")
 }
 
 /// Whether microseconds since 2000 are in the range of a timestamp.
