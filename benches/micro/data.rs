@@ -92,7 +92,12 @@ async fn fetch() -> xdoflow::Result<Vec<Entity>> {
         let program = compile(spec, &schemas).expect("the pipeline fits");
 
         let source = &spec.source;
-        let copy = sql::copy_documents(&source.table, &source.id, &source.document, None);
+        let copy = sql::copy_documents(
+            &source.table,
+            &source.id,
+            &source.document,
+            &xdoflow::partition::Partition::Whole,
+        );
         let mut stream = BatchStream::open(&session, &copy, 2, BATCH_BYTES).await?;
         let mut batches = Vec::new();
         while let Some(batch) = stream.next().await? {

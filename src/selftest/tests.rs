@@ -138,7 +138,7 @@ fn a_document_that_jsonb_cannot_hold_is_an_error_with_its_place() {
     let error =
         run(&[spec("[[test]]\nname = \"a\"\ndocument = '{\"name\": \"\\u0000\"}'")]).expect_err("no jsonb");
     assert_eq!(error.exit_code(), 2);
-    assert!(error.message().starts_with("people.toml:24: the test \"a\": "), "{error}");
+    assert!(error.message().starts_with("people.toml:23: the test \"a\": "), "{error}");
 }
 
 #[test]

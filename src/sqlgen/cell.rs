@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::name::quote;
-use crate::schema::{ColumnSchema, Scalar};
+use crate::schema::{ColumnSchema, ColumnType, Scalar};
 use crate::spec::model::{CastSpec, ColumnSpec, KeyPath, OnReject, Origin, TargetSpec};
 
 use super::cast::Cast;
@@ -73,7 +73,7 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// The cell of a column. `number` tells it from the others of the statement.
+    /// The cell of the target's column at `index`, which it has. `number` tells it from the others of the statement.
     pub(super) fn new(
         target: &TargetSpec,
         index: usize,
@@ -92,6 +92,11 @@ impl Cell {
         }
         if let Some(json) = &column.default {
             cell.default = Some(constant(cast, &column.cast, live, json));
+        }
+        if column.origin == Origin::Id && is_plain_bigint(column, live) {
+            cell.value = "d.id".to_owned();
+            cell.required = live.not_null || is_key;
+            return Ok(cell);
         }
         let ruled = !rules::is_empty(&column.rules);
         let origin = match &column.origin {
@@ -124,16 +129,16 @@ impl Cell {
                 true => format!("({alias}.bad OR NOT ({alias}.nul OR {means_null}))"),
             });
         }
-        if !ruled
-            && column.origin == Origin::Id
-            && live.column_type.is_some_and(|t| t.scalar == Scalar::BigInt && !t.array)
-            && column.cast == CastSpec::plain(crate::schema::ColumnType::scalar(Scalar::BigInt))
-        {
-            cell.value = "d.id".to_owned();
-            cell.table = None;
-        }
         Ok(cell)
     }
+}
+
+/// Whether the row's id is the value as it stands, as nearly everywhere.
+fn is_plain_bigint(column: &ColumnSpec, live: &ColumnSchema) -> bool {
+    let bigint = ColumnType::scalar(Scalar::BigInt);
+    rules::is_empty(&column.rules)
+        && column.cast == CastSpec::plain(bigint)
+        && live.column_type == Some(bigint)
 }
 
 fn compile<'s>(target: &TargetSpec, column: &'s ColumnSpec, live: &ColumnSchema) -> Result<Cast<'s>> {

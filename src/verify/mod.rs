@@ -15,6 +15,7 @@
 //! cores compute what is expected, which is most of the work. Other keys are sorted by the servers in
 //! one go.
 
+mod closure;
 mod compare;
 mod findings;
 mod report;
@@ -173,7 +174,7 @@ async fn ranges_of(
     jobs: usize,
 ) -> Result<Vec<IdRange>> {
     if !table.key_is_id {
-        return Ok(ranges(Vec::new(), rows, RANGE_ROWS));
+        return Ok(ranges(Vec::new(), if table.is_derived() { 0 } else { rows }, RANGE_ROWS));
     }
     let id = &table.spec.source.id;
     let key: Vec<String> =

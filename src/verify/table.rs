@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::closure;
 use super::findings::Findings;
 use super::report::TableReport;
 use crate::error::Result;
@@ -11,7 +12,7 @@ use crate::pg::TableInfo;
 use crate::pg::compare::{self, CompareSql, KeyForm};
 use crate::plan::EntityPlan;
 use crate::schema::Scalar;
-use crate::spec::model::{PipelineSpec, TargetSpec};
+use crate::spec::model::{DerivedSpec, PipelineSpec, TargetSpec};
 use crate::sqlgen;
 
 /// The ids from the first to below the second, and how many rows V1 has there.
@@ -55,7 +56,8 @@ pub struct Table {
 impl Table {
     /// The targets of a plan.
     pub fn of_plan(plan: &EntityPlan, spec: &Arc<PipelineSpec>, sampled: bool, limit: usize) -> Vec<Self> {
-        let targets = spec.targets.iter().zip(&plan.targets).enumerate();
+        let all = spec.targets.iter().chain(spec.derived.iter().map(|derived| &derived.target));
+        let targets = all.zip(&plan.targets).enumerate();
         targets
             .map(|(index, (target, published))| {
                 let info = published.info.clone();
@@ -75,7 +77,8 @@ impl Table {
                     label: published.label.clone(),
                     source: plan.source.info().name.clone(),
                     key_is_id: published.key_is_id,
-                    sampled,
+                    // A closure is made of all rows.
+                    sampled: sampled && !published.derived,
                     forms: key.iter().map(|(_, form)| *form).collect(),
                     sql: CompareSql::new(key, names),
                     cells,
@@ -89,8 +92,21 @@ impl Table {
 
     /// The target in its pipeline.
     pub fn target(&self) -> &TargetSpec {
-        // The index was taken from these targets.
-        &self.spec.targets[self.index]
+        // The index was taken from these targets and the derived ones behind them.
+        match self.derived() {
+            Some(derived) => &derived.target,
+            None => &self.spec.targets[self.index],
+        }
+    }
+
+    /// Whether its rows are made from all rows of V1 together, so that nobody knows how many they are.
+    pub fn is_derived(&self) -> bool {
+        self.derived().is_some()
+    }
+
+    /// What it is derived from, where it is not filled row by row.
+    fn derived(&self) -> Option<&DerivedSpec> {
+        self.spec.derived.get(self.index.checked_sub(self.spec.targets.len())?)
     }
 
     /// The place and the name of a cell, counted behind the key.
@@ -123,7 +139,10 @@ impl Table {
         let condition = conditions.join(" AND ");
         let condition = (!condition.is_empty()).then_some(condition.as_str());
         let target = self.target();
-        let rows = sqlgen::expected_rows(&self.spec, target, &self.info.columns, &self.source, condition)?;
+        let rows = match self.derived() {
+            Some(derived) => closure::expected_rows(&self.spec, derived, &self.info.columns, &self.source)?,
+            None => sqlgen::expected_rows(&self.spec, target, &self.info.columns, &self.source, condition)?,
+        };
         let names = target.columns.iter().map(|column| &column.name);
         Ok(self.sql.copy(&compare::rows_of_query(&rows, names), &[]))
     }

@@ -5,8 +5,11 @@ use std::process::Command;
 
 use crate::support::{Database, assert_adds_up, server, stderr, stdout};
 
+/// An entity, its V1 table, and its targets with their names.
+type Entity = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// The targets by entity, with their names and the rows of the template's V1.
-const ENTITIES: [(&str, &str, &[(&str, &str)]); 5] = [
+const ENTITIES: [Entity; 5] = [
     (
         "users",
         "mvpw1_41",

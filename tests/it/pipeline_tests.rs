@@ -32,6 +32,7 @@ fn test(pipeline: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = program()
         .args(["test", "--pipelines", pipelines.path()])
         .args(arguments)
+        .env("LC_ALL", "C")
         .output()
         .expect("the program runs");
     let clean = |text: String| text.replace(pipelines.path(), "P");
@@ -132,7 +133,8 @@ fn recorded_rows_of_a_real_workspace_pass_and_hold_no_words_of_it() {
             // Names and addresses are of letters: none that is longer than a sign or two may be left.
             let words = database.lines(&format!(
                 "SELECT value FROM {table}, jsonb_each_text(xdo) WHERE id = {id} AND value ~ '[a-z]{{4}}'
-                 AND key ~ 'name|mail|city|street|title'"
+                 AND key ~ 'name|mail|city|street|title' AND jsonb_typeof(xdo -> key) = 'string'
+                 AND value !~* 'true|false'"
             ));
             for word in words.iter().filter(|word| !word.contains('\n')) {
                 assert!(!block.contains(word.as_str()), "{entity} {id}: {word:?} stands in\n{block}");

@@ -214,11 +214,6 @@ impl Running {
         assert!(sent.success());
     }
 
-    /// The process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Waits for the end; returns the exit code and all of standard error.
     pub fn end(mut self) -> (Option<i32>, String) {
         std::io::Read::read_to_string(&mut self.lines, &mut self.seen).expect("standard error can be read");

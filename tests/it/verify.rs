@@ -394,7 +394,7 @@ fn progress_ends_at_all_rows_of_all_targets() {
 fn wrong_usage_is_told_before_anything_is_read() {
     let (database, pipelines) = people();
     for (arguments, message) in [
-        (["--sample", "0"], "a percentage is above 0 and at most 100"),
+        (["--sample", "0"], "a sample is above 0 percent"),
         (["--sample", "x"], "not a number"),
         (["--limit", "-1"], "unexpected argument"),
         (["poeple", "teams"], "there is no pipeline for \"poeple\""),
@@ -407,13 +407,64 @@ fn wrong_usage_is_told_before_anything_is_read() {
 }
 
 #[test]
+fn a_derived_target_is_compared_with_the_closure_that_the_server_works_out() {
+    let database = Database::with(
+        &[
+            (1, r#"{"id": 2, "boss": 1}"#),
+            (2, r#"{"id": "3", "boss": 2}"#),
+            (3, r#"{"id": 3, "boss": 2}"#),
+            (4, r#"{"id": 4, "boss": 4}"#),
+            (5, r#"{"id": 5, "boss": 6}"#),
+            (6, r#"{"id": 6, "boss": 5}"#),
+            (7, r#"{"id": 7, "boss": 6}"#),
+            (8, r#"{"id": 8, "boss": "nobody"}"#),
+        ],
+        "CREATE TABLE person (id bigint PRIMARY KEY);
+         CREATE TABLE chain (above bigint, below integer, depth smallint, path jsonb);",
+    );
+    let pipelines = Pipelines::new(&[(
+        "staff.toml",
+        r#"
+entity = "staff"
+source = "source"
+[target.person]
+table = "person"
+key = "id"
+columns = { id = "$id" }
+[derived.chain]
+table = "chain"
+key = ["above", "below"]
+closure = { parent = "boss", child = "id" }
+[derived.chain.columns]
+above = { from = "ancestor", type = "bigint" }
+below = { from = "descendant", type = "integer" }
+depth = "smallint"
+path = "jsonb"
+"#,
+    )]);
+    database.json(&["run", "--pipelines", pipelines.path()]);
+    let (code, report) = verify(&database, &pipelines, &[]);
+    assert_eq!((code, &report["entities"][1]["rows_checked"]), (Some(0), &json!(4)), "{report}");
+    database.sql(
+        "UPDATE chain SET path = '[1, 9, 3]' WHERE above = 1 AND below = 3;
+         DELETE FROM chain WHERE above = 6; INSERT INTO chain VALUES (5, 7, 2, '[5, 6, 7]');",
+    );
+    let (code, report) = verify(&database, &pipelines, &[]);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        differences(&report["entities"][1]),
+        ["cell|1, 3|path|[1, 2, 3]|[1, 9, 3]", "stale|5, 7|∅|∅|∅", "missing|6, 7|∅|∅|∅"]
+    );
+}
+
+#[test]
 fn a_generated_workspace_is_equal_after_a_run_and_one_space_too_much_is_found() {
     let database = Database::workspace();
     database.json(&["run", "--progress", "none"]);
     let report = database.json(&["verify", "--progress", "none"]);
     assert_eq!(report["equal"], true, "{report}");
     let tables = report["entities"].as_array().expect("a list");
-    assert_eq!(tables.len(), 13);
+    assert_eq!(tables.len(), 14);
     let rows = |table: &str| {
         tables.iter().find(|one| one["table"] == table).expect("the table")["rows_checked"].clone()
     };
@@ -422,6 +473,7 @@ fn a_generated_workspace_is_equal_after_a_run_and_one_space_too_much_is_found() 
         database.value("SELECT count(*) FROM mvpw5_696"),
         "rows of participants"
     );
+    assert_eq!(rows("mvpw5_684").to_string(), database.value("SELECT count(*) FROM mvpw5_684"));
     let id = database.value("SELECT max(id) FROM mvpw5_696 WHERE first_name <> ''");
     let name = database.value(&format!("SELECT first_name FROM mvpw5_696 WHERE id = {id}"));
     database.sql(&format!("UPDATE mvpw5_696 SET first_name = first_name || ' ' WHERE id = {id}"));

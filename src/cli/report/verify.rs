@@ -163,8 +163,7 @@ mod tests {
                 table("mvpw5_671", 37_041, 1_006, found),
             ],
         };
-        let expected = "\
-   Entity  Table      Rows checked  Differences
+        let expected = "   Entity  Table      Rows checked  Differences
 ✓  agents  mvpw5_670        37,041            ·
 ✗  agents  mvpw5_671        37,041        1,006
 
@@ -186,8 +185,7 @@ not equal: 1,006 differences in 1 of 2 tables
     #[test]
     fn without_a_difference_all_is_equal() {
         let report = VerifyReport { equal: true, entities: vec![table("t", 1, 0, Vec::new())] };
-        let expected = "\
-   Entity  Table  Rows checked  Differences
+        let expected = "   Entity  Table  Rows checked  Differences
 +  agents  t                 1            0
 
 equal: every cell of 1 row in 1 table

@@ -1,8 +1,9 @@
 //! Floats in the fewest digits that read back as the same float, as the server prints them.
 //!
-//! Rust finds the same digits but in one case: a decimal that lies exactly between two floats reads
+//! Rust finds the same digits but in two cases. A decimal that lies exactly between two floats reads
 //! back as the even one, and the server does not rely on readers that know it (`d2s.c`,
-//! `acceptBounds`). Then it prints more digits: 1e23 is 9.999999999999999e+22.
+//! `acceptBounds`): then it prints more digits, and 1e23 is 9.999999999999999e+22. And of two decimals
+//! that are equally near it takes the even one: the `real` -261671.625 is -261671.62.
 
 use std::fmt::LowerExp;
 use std::str::FromStr;
@@ -35,13 +36,14 @@ fn special(value: f64) -> Option<String> {
 
 fn written<F: LowerExp + FromStr + PartialEq>(value: F, plain_digits: i32) -> String {
     let shortest = format!("{value:e}");
-    let mut scientific = shortest;
-    if !is_inside(&scientific, &value) {
-        let from = split(&scientific).1.len();
-        // Seventeen significant digits tell all doubles apart.
-        let longer = (from - 1..17).map(|decimals| format!("{value:.decimals$e}"));
-        scientific = longer.into_iter().find(|text| is_inside(text, &value)).unwrap_or(scientific);
-    }
+    // A number has a digit, here and below.
+    let decimals = split(&shortest).1.len() - 1;
+    // Of two decimals of one length that are equally near, Rust's shortest form is the upper one, its
+    // rounded form the even one. Seventeen significant digits tell all doubles apart.
+    let even = format!("{value:.decimals$e}");
+    let longer = (decimals + 1..17).map(|decimals| format!("{value:.decimals$e}"));
+    let mut candidates = [even, shortest.clone()].into_iter().chain(longer);
+    let scientific = candidates.find(|text| is_inside(text, &value)).unwrap_or(shortest);
     let (sign, digits, exponent) = split(&scientific);
     let digits = match digits.trim_end_matches('0') {
         "" => "0",
@@ -132,6 +134,8 @@ mod tests {
             (16_777_216.0, "1.6777216e+07"),
             (f32::MAX, "3.4028235e+38"),
             (1e-5, "1e-05"),
+            // -261671.625: two decimals are equally near, and the even one is printed.
+            (-2_093_373.0 / 8.0, "-261671.62"),
         ] {
             assert_eq!(real(value), expected);
         }

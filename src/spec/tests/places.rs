@@ -179,18 +179,21 @@ fn the_first_letter_behind_a_mark_or_a_line_end_of_windows_is_counted_right() {
         problems("\u{feff}entty = \"users\"\r\nsource = \"ü\"\r\n\"é\" = 1\r\n[target]")[..2],
         [
             "1:1: unknown key \"entty\" | did you mean \"entity\"?",
-            "3:1: unknown key \"é\" | write \"entity\", \"source\" or \"target\"",
+            "3:1: unknown key \"é\" | write \"entity\", \"source\", \"target\" or \"test\"",
         ]
     );
 }
 
 #[test]
 fn a_file_damaged_anywhere_is_read_without_a_panic_and_never_fails_without_a_problem() {
+    // The columns and the first three tests: every place is parsed seven times.
     let text = include_str!("../../../pipelines/participant.toml");
+    let text = text.split_inclusive("[[test]]").take(4).collect::<String>();
+    let text = text.strip_suffix("[[test]]").expect("more than three tests");
     assert!(shipped().is_ok());
-    for (at, _) in text.char_indices() {
+    for (at, c) in text.char_indices() {
         for damage in ["", "\"", "[", "}", "=", "\n", "é"] {
-            let damaged = format!("{}{damage}{}", &text[..at], &text[at + 1..]);
+            let damaged = format!("{}{damage}{}", &text[..at], &text[at + c.len_utf8()..]);
             if let Err(problems) = PipelineSpec::parse("p.toml", &damaged) {
                 let lines = damaged.matches('\n').count() + 1;
                 assert!(problems.iter().count() > 0, "{damaged}");

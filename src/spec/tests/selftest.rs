@@ -165,5 +165,5 @@ fn a_mistake_in_a_column_is_not_said_again_of_the_tests_that_name_it() {
     let text = format!(
         "{text}[[test]]\nname = \"a\"\ndocument = '{{\"age\": 1}}'\nrows.user = {{ age = 1, born.null = true }}\n"
     );
-    assert_eq!(problems(&text), ["6:49: unknown type \"bigit\" | did you mean \"bigint\"?"]);
+    assert_eq!(problems(&text), ["6:46: unknown type \"bigit\" | did you mean \"bigint\"?"]);
 }
