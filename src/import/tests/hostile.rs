@@ -45,7 +45,9 @@ fn hostile_names_and_notes_come_through() {
         "\"",
     ] {
         let note = format!("{name}\n[target.evil]\r\nid = \"$id\"");
-        let import = import("map.json", &mapping(name, "v2", name, name, &note)).expect(name);
+        // A field with a dot is a path.
+        let field = name.replace('.', ":");
+        let import = import("map.json", &mapping(name, "v2", name, &field, &note)).expect(name);
         let pipeline = parsed(only(&import));
         assert_eq!(pipeline.targets.len(), 1, "{name:?}");
         let target = &pipeline.targets[0];
@@ -53,7 +55,7 @@ fn hostile_names_and_notes_come_through() {
         let columns: Vec<&str> = target.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(columns, ["key column", name]);
         assert_eq!(target.columns[0].origin, Origin::Id);
-        assert_eq!(target.columns[1].origin, Origin::Keys(vec![KeyPath(vec![name.to_owned()])]));
+        assert_eq!(target.columns[1].origin, Origin::Keys(vec![KeyPath(vec![field])]));
     }
 }
 

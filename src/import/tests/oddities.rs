@@ -379,7 +379,7 @@ fn files_come_in_the_order_of_the_domains() {
 fn what_is_not_json_is_refused_with_its_place_and_what_holds_no_domain_too() {
     for (text, expected) in [
         ("{\n  \"a\": 1,\n  \"é\": trx\n}", "map.json:3:10: not JSON: expected ident"),
-        ("{\"a\": 1", "map.json:1:8: not JSON: EOF while parsing an object"),
+        ("{\"a\": 1", "map.json:1:7: not JSON: EOF while parsing an object"),
         ("", "map.json:1:1: not JSON: EOF while parsing a value"),
         ("[]", "map.json holds no domain"),
         ("{\"v2_tables\": {}}", "map.json holds no domain"),
