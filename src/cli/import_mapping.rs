@@ -33,7 +33,9 @@ pub fn execute(arguments: &ImportMappingArgs) -> Result<ExitCode> {
     let bytes = fs::read(&arguments.file).map_err(|error| cannot(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| cannot("the file is not UTF-8".to_owned()))?;
     let imported = import(&name, &text)?;
-    if let Some(folder) = &arguments.out {
+    if let Some(folder) = &arguments.out
+        && !imported.pipelines.is_empty()
+    {
         write_files(folder, &imported.pipelines, arguments.force)?;
     }
     if arguments.json {

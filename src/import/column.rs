@@ -1,8 +1,9 @@
 //! One column of a mapping: its V1 field and its cast, as a line of a pipeline file.
 
 use super::findings::{Findings, Kind, child};
-use super::json::Node;
+use super::json::Walk;
 use super::notes;
+use crate::json::Json;
 use crate::name::quote;
 use crate::spec::write::{comment, key, string};
 
@@ -42,13 +43,13 @@ pub(super) struct Column {
 }
 
 /// Reads one entry of a target: a column, a note, or something else.
-pub(super) fn read(name: &str, node: &Node, path: &str, findings: &mut Findings) -> Lines {
+pub(super) fn read(name: &str, node: &Json, path: &str, findings: &mut Findings) -> Lines {
     if let Some(note) = notes::of(name, node) {
         return Lines { comments: comment(&note), column: None };
     }
     if node.entries().is_none() {
         let message = match node {
-            Node::Text(_) => "is a text beside the columns, not a mapping; kept as a comment",
+            Json::String(_) => "is a text beside the columns, not a mapping; kept as a comment",
             _ => "is not a mapping of a column",
         };
         let kind = if node.text().is_some() { Kind::Kept } else { Kind::Unmapped };
@@ -69,19 +70,22 @@ pub(super) fn read(name: &str, node: &Node, path: &str, findings: &mut Findings)
 }
 
 /// The column, or why there is none.
-fn map(name: &str, node: &Node, path: &str, findings: &mut Findings) -> Result<Column, String> {
+fn map(name: &str, node: &Json, path: &str, findings: &mut Findings) -> Result<Column, String> {
     if name.is_empty() || name.contains('\0') {
         return Err("this is no name for a column".to_owned());
     }
     let field = match node.get("v1_field") {
-        None | Some(Node::Null) => return Err("no V1 field".to_owned()),
-        Some(Node::Text(field)) if field.trim().is_empty() => return Err("no V1 field".to_owned()),
-        Some(Node::Text(field)) => field,
+        None | Some(Json::Null) => return Err("no V1 field".to_owned()),
+        Some(Json::String(field)) if field.trim().is_empty() => return Err("no V1 field".to_owned()),
+        Some(Json::String(field)) if field.contains('\0') => {
+            return Err("jsonb has no key with a NUL character".to_owned());
+        }
+        Some(Json::String(field)) => field,
         Some(_) => return Err("the V1 field is not one key".to_owned()),
     };
     let written = match node.get("cast") {
-        None | Some(Node::Null) => None,
-        Some(Node::Text(cast)) => Some(cast.trim().to_ascii_lowercase()),
+        None | Some(Json::Null) => None,
+        Some(Json::String(cast)) => Some(cast.trim().to_ascii_lowercase()),
         Some(_) => return Err("the cast is not a word".to_owned()),
     };
     let cast = written.as_deref();
@@ -97,7 +101,8 @@ fn map(name: &str, node: &Node, path: &str, findings: &mut Findings) -> Result<C
         return Err(format!("{why}; the casts are {}", known.join(", ")));
     };
     let from = origin(field, path, findings);
-    let line = if field == name && from == *name && field != ID {
+    // A name alone is a key as it is, whatever dots it has.
+    let line = if from == *name && !name.contains('.') {
         format!("{} = {}", key(name), string(of_type))
     } else {
         format!("{} = {{ from = {}, type = {} }}", key(name), string(&from), string(of_type))

@@ -3,10 +3,11 @@
 
 use super::column;
 use super::findings::{Findings, Kind, child};
-use super::json::Node;
+use super::json::Walk;
 use super::names::unique;
 use super::notes;
 use super::tables::{Tables, split_title};
+use crate::json::Json;
 use crate::name::TableName;
 use crate::spec::write::{comment, key, string};
 
@@ -39,7 +40,7 @@ struct Targets {
 /// Reads a domain; `base` is its name without `_domain`. `None` where nothing of it can be loaded.
 pub(super) fn read(
     base: &str,
-    node: &Node,
+    node: &Json,
     path: &str,
     tables: &mut Workspaces,
     findings: &mut Findings,
@@ -86,13 +87,13 @@ pub(super) fn read(
 /// The name of the table that the domain reads.
 fn source(
     base: &str,
-    node: &Node,
+    node: &Json,
     path: &str,
     tables: &mut Tables,
     findings: &mut Findings,
 ) -> Option<String> {
     let known = tables.named(base).map(|table| table.pg_table.clone());
-    let written = node.get("v1_table").and_then(Node::text).filter(|name| !name.trim().is_empty());
+    let written = node.get("v1_table").and_then(Json::text).filter(|name| !name.trim().is_empty());
     if let (Some(written), Some(known)) = (written, &known)
         && written != known
     {
@@ -113,7 +114,7 @@ fn source(
 }
 
 /// The V2 tables that the domain lists.
-fn listed_tables<'a>(node: &'a Node, path: &str, findings: &mut Findings) -> Vec<&'a str> {
+fn listed_tables<'a>(node: &'a Json, path: &str, findings: &mut Findings) -> Vec<&'a str> {
     let Some(list) = node.get("v2_tables") else { return Vec::new() };
     let path = child(path, "v2_tables");
     let Some(elements) = list.list() else {
@@ -135,7 +136,7 @@ fn listed_tables<'a>(node: &'a Node, path: &str, findings: &mut Findings) -> Vec
 /// Reads one target into `targets`, commented out where it cannot be loaded; returns its table.
 fn target(
     title: &str,
-    node: &Node,
+    node: &Json,
     path: &str,
     listed: &[&str],
     tables: &Tables,

@@ -1,45 +1,49 @@
-//! A JSON tree that keeps the order of its keys, and the keys that stand twice.
-//!
-//! `serde_json::Value` sorts keys and lets the last of two win without a word; the order of a mapping
-//! file is the order of the columns, and a column that stands twice has to be told.
+//! How a mapping file is walked: by key, in file order, and with the keys that stand twice.
 
 use std::collections::HashMap;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::Number;
+use crate::json::Json;
 
 use super::notes;
 
-/// One JSON value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Node {
-    /// `null`
-    Null,
-    /// `true`, `false`
-    Bool(bool),
-    /// A number.
-    Number(Number),
-    /// A string.
-    Text(String),
-    /// An array.
-    List(Vec<Node>),
-    /// An object, with every key as often as it stands in the file.
-    Object(Vec<(String, Node)>),
+/// What the importer asks of a JSON value.
+pub(super) trait Walk {
+    /// Its entries, where it is an object.
+    fn entries(&self) -> Option<&[(String, Json)]>;
+
+    /// Its entries without those that a later one of the same key replaces; notes may stand twice.
+    fn distinct(&self) -> impl Iterator<Item = (&str, &Json)>;
+
+    /// The last value of a key, where this is an object that has it: what other readers of JSON take.
+    fn get(&self, key: &str) -> Option<&Json>;
+
+    /// Its text, where it is a string.
+    fn text(&self) -> Option<&str>;
+
+    /// Its elements, where it is an array.
+    fn list(&self) -> Option<&[Json]>;
+
+    /// Its value, where it is a whole number of at least 0.
+    fn number(&self) -> Option<u64>;
+
+    /// It as JSON on one line, with every digit as written.
+    fn written(&self) -> String;
+
+    /// What a person is shown of it: a string as it is, everything else as JSON.
+    fn shown(&self) -> String {
+        self.text().map_or_else(|| self.written(), str::to_owned)
+    }
 }
 
-impl Node {
-    /// Its entries, where it is an object.
-    pub(super) fn entries(&self) -> Option<&[(String, Node)]> {
+impl Walk for Json {
+    fn entries(&self) -> Option<&[(String, Json)]> {
         match self {
             Self::Object(entries) => Some(entries),
             _ => None,
         }
     }
 
-    /// Its entries without those that a later one of the same key replaces; notes may stand twice.
-    pub(super) fn distinct(&self) -> impl Iterator<Item = (&str, &Node)> {
+    fn distinct(&self) -> impl Iterator<Item = (&str, &Json)> {
         let entries = self.entries().unwrap_or_default();
         let last: HashMap<&str, usize> =
             entries.iter().enumerate().map(|(index, (key, _))| (key.as_str(), index)).collect();
@@ -49,116 +53,48 @@ impl Node {
         kept.map(|(_, (key, node))| (key.as_str(), node))
     }
 
-    /// The last value of a key, where this is an object that has it: what other readers of JSON take.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    fn get(&self, key: &str) -> Option<&Json> {
         self.entries()?.iter().rev().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
-    /// Its text, where it is a string.
-    pub(super) fn text(&self) -> Option<&str> {
+    fn text(&self) -> Option<&str> {
         match self {
-            Self::Text(text) => Some(text),
+            Self::String(text) => Some(text),
             _ => None,
         }
     }
 
-    /// Its elements, where it is an array.
-    pub(super) fn list(&self) -> Option<&[Node]> {
+    fn list(&self) -> Option<&[Json]> {
         match self {
-            Self::List(list) => Some(list),
+            Self::Array(list) => Some(list),
             _ => None,
         }
     }
 
-    /// Its value, where it is a whole number of at least 0.
-    pub(super) fn number(&self) -> Option<u64> {
+    fn number(&self) -> Option<u64> {
         match self {
-            Self::Number(number) => number.as_u64(),
+            Self::Number(digits) => digits.parse().ok(),
             _ => None,
         }
     }
 
-    /// What a person is shown of it: a string as it is, everything else as JSON on one line.
-    pub(super) fn shown(&self) -> String {
+    fn written(&self) -> String {
         match self {
-            Self::Text(text) => text.clone(),
-            // Keys are strings and numbers are JSON's own: nothing here cannot be written.
-            other => serde_json::to_string(other).unwrap_or_default(),
-        }
-    }
-}
-
-impl Serialize for Node {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Null => serializer.serialize_unit(),
-            Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Number(number) => number.serialize(serializer),
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::List(list) => serializer.collect_seq(list),
+            Self::Null => "null".to_owned(),
+            Self::Bool(value) => value.to_string(),
+            Self::Number(digits) => digits.clone(),
+            Self::String(text) => quoted(text),
+            Self::Array(list) => {
+                format!("[{}]", list.iter().map(Self::written).collect::<Vec<_>>().join(","))
+            }
             Self::Object(entries) => {
-                let mut map = serializer.serialize_map(Some(entries.len()))?;
-                for (key, node) in entries {
-                    map.serialize_entry(key, node)?;
-                }
-                map.end()
+                let entries = entries.iter().map(|(key, node)| format!("{}:{}", quoted(key), node.written()));
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
             }
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Tree)
-    }
-}
-
-struct Tree;
-
-impl<'de> Visitor<'de> for Tree {
-    type Value = Node;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Number(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Number(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(Number::from_f64(value).map_or(Node::Null, Node::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Node, A::Error> {
-        let mut list = Vec::new();
-        while let Some(element) = elements.next_element()? {
-            list.push(element);
-        }
-        Ok(Node::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Node, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(pair) = pairs.next_entry()? {
-            entries.push(pair);
-        }
-        Ok(Node::Object(entries))
-    }
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }

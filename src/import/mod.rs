@@ -33,17 +33,21 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::json::{Json, NotJson};
 use crate::spec::write::comment;
 
 use domain::Workspaces;
 use findings::{Findings, child};
+use json::Walk;
 use tables::Tables;
 
 pub use findings::{Finding, Kind};
-pub use json::Node;
 
 /// What a mapping file gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,8 +82,8 @@ const KNOWN: [&str; 4] = ["v1_workspace", "v2_workspace", "v1_tables", "v2_table
 /// Wrong usage: the text is not JSON (with line and column), or not an object with domains.
 pub fn import(name: &str, text: &str) -> Result<Import> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let root: Node = serde_json::from_str(text).map_err(|error| malformed(name, text, &error))?;
-    let domains: Vec<(&str, &Node)> = root.distinct().filter(|(key, node)| is_domain(key, node)).collect();
+    let root = Json::parse(text).map_err(|error| malformed(name, text, &error))?;
+    let domains: Vec<(&str, &Json)> = root.distinct().filter(|(key, node)| is_domain(key, node)).collect();
     if domains.is_empty() {
         return Err(Error::usage(format!("{name} holds no domain"))
             .detail("a domain is an object such as \"user_domain\" with \"v1_table\" and \"mappings\"")
@@ -98,6 +102,8 @@ pub fn import(name: &str, text: &str) -> Result<Import> {
     }
     let names: Vec<&str> = domains.iter().map(|(key, _)| *key).chain(KNOWN).collect();
     let notes = findings.extras(&root, &names, "");
+    // Where the file lies today is nobody's business tomorrow.
+    let short = Path::new(name).file_name().map_or(name.into(), OsStr::to_string_lossy);
     let mut pipelines: Vec<Imported> = Vec::new();
     for (key, node) in domains {
         let path = child("", key);
@@ -110,7 +116,7 @@ pub fn import(name: &str, text: &str) -> Result<Import> {
             findings.add(Kind::Unmapped, &path, message, Some(node));
             continue;
         }
-        let head = comment(&format!("Imported from {name}, {key}.\n{notes}"));
+        let head = comment(&format!("Imported from {short}, {key}.\n{notes}"));
         // An entity is made of letters, digits and underscores.
         let text = format!("{head}entity = \"{entity}\"\n{}", body.text);
         pipelines.push(Imported { file, entity, targets: body.targets, columns: body.columns, text });
@@ -120,7 +126,7 @@ pub fn import(name: &str, text: &str) -> Result<Import> {
     Ok(Import { pipelines, findings: findings.0 })
 }
 
-fn is_domain(key: &str, node: &Node) -> bool {
+fn is_domain(key: &str, node: &Json) -> bool {
     let has = |field| node.get(field).is_some();
     !KNOWN.contains(&key)
         && node.entries().is_some()
@@ -128,12 +134,9 @@ fn is_domain(key: &str, node: &Node) -> bool {
 }
 
 /// Where the text stops being JSON; the column counts characters, as everywhere else.
-fn malformed(name: &str, text: &str, error: &serde_json::Error) -> Error {
-    let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
-    let bytes = line.as_bytes();
-    let before = &bytes[..error.column().min(bytes.len())];
-    let column = String::from_utf8_lossy(before).chars().count().max(1);
-    let full = error.to_string();
-    let what = full.rsplit_once(" at line ").map_or(full.as_str(), |(what, _)| what);
-    Error::usage(format!("{name}:{}:{column}: not JSON: {what}", error.line()))
+fn malformed(name: &str, text: &str, error: &NotJson) -> Error {
+    let before = text.get(..error.offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Error::usage(format!("{name}:{line}:{column}: not JSON: {}", error.message))
 }

@@ -1,7 +1,8 @@
 //! The tables of one workspace as a mapping file lists them.
 
 use super::findings::{Findings, Kind, child};
-use super::json::Node;
+use super::json::Walk;
+use crate::json::Json;
 
 /// The tables of `v1_tables` or `v2_tables`.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(super) struct Found {
 
 impl Tables {
     /// Reads the list under `field`, and the prefix of the tables under `workspace`.
-    pub(super) fn read(root: &Node, field: &str, workspace: &str, findings: &mut Findings) -> Self {
+    pub(super) fn read(root: &Json, field: &str, workspace: &str, findings: &mut Findings) -> Self {
         let prefix = root.get(workspace).and_then(|workspace| workspace.get("table_prefix")?.text());
         let mut tables = Self { list: None, prefix: prefix.map(str::to_owned) };
         let Some(node) = root.get(field) else { return tables };
@@ -50,8 +51,8 @@ impl Tables {
         let mut list = Vec::new();
         for (name, entry) in node.distinct() {
             let path = child(&top, name);
-            let number = entry.get("table_id").and_then(Node::number);
-            let written = entry.get("pg_table").and_then(Node::text).filter(|name| !name.trim().is_empty());
+            let number = entry.get("table_id").and_then(Json::number);
+            let written = entry.get("pg_table").and_then(Json::text).filter(|name| !name.trim().is_empty());
             match written.map(str::to_owned).or_else(|| tables.by_prefix(number?)) {
                 Some(pg_table) => {
                     let known = ["table_id", "pg_table", "field_count", "name"];

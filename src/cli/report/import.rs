@@ -37,9 +37,8 @@ pub fn import(out: &mut dyn Write, import: &Import, style: Style) -> io::Result<
 
 /// A path may hold whatever a key may hold.
 fn one_line(path: &str) -> String {
-    path.chars()
-        .flat_map(|c| c.escape_debug().filter(move |_| c.is_control()).chain((!c.is_control()).then_some(c)))
-        .collect()
+    let shown = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+    path.chars().map(shown).collect()
 }
 
 #[cfg(test)]
