@@ -20,7 +20,7 @@ pub fn import(out: &mut dyn Write, import: &Import, style: Style) -> io::Result<
             Kind::Kept => ("kept", Tone::Hint),
         };
         let place = style.paint(Tone::Strong, &one_line(&finding.path));
-        labelled(out, "", label, &format!("{place}: {}", finding.message), style)?;
+        labelled(out, "", label, &format!("{place}: {}", one_line(&finding.message)), style)?;
     }
     let sum =
         |of: fn(&crate::import::Imported) -> usize| import.pipelines.iter().map(of).sum::<usize>() as u64;
@@ -35,10 +35,10 @@ pub fn import(out: &mut dyn Write, import: &Import, style: Style) -> io::Result<
     }
 }
 
-/// A path may hold whatever a key may hold.
-fn one_line(path: &str) -> String {
+/// Paths and messages may hold whatever a key of the file may hold.
+fn one_line(text: &str) -> String {
     let shown = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
-    path.chars().map(shown).collect()
+    text.chars().map(shown).collect()
 }
 
 #[cfg(test)]
