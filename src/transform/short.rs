@@ -2,7 +2,7 @@
 //!
 //! Keys and values of a document have a dozen bytes or so. There the set-up of a vector search costs more
 //! than the search, so the first bytes are looked at eight at a time in a plain register; only behind
-//! them begins [`memchr`].
+//! them begins [`memchr`](mod@memchr).
 
 use memchr::{memchr, memchr2};
 

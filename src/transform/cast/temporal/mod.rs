@@ -1,7 +1,7 @@
 //! To `date`, `timestamp`, `timestamptz`, and to a `bigint` of epoch milliseconds.
 //!
 //! A number is epoch milliseconds (seconds where the column says so; never guessed). A string is, in this
-//! order: ISO 8601 ([`iso`]), one of the column's own forms ([`format`]), a number in digits. All of it is
+//! order: ISO 8601 ([`iso`]), one of the column's own forms ([`mod@format`]), a number in digits. All of it is
 //! UTC where no offset stands: a `timestamp` holds the UTC wall clock, so that it and a `timestamptz` and
 //! the milliseconds of one value are one instant.
 
