@@ -22,6 +22,7 @@ mod duplicates;
 mod exact;
 mod faults;
 mod floors;
+mod fuzz;
 mod hostile;
 mod idle;
 mod import;
