@@ -14,8 +14,8 @@ use crate::draw::{Family, array, value};
 use crate::oracle::{ORACLE, SHOWN, WideColumn, run_wide, wide_pipeline, wide_table};
 use crate::support::{Database, literal};
 
-/// Values of each column, where the environment does not say: half a minute on two cores that do nothing else.
-const DEFAULT_VALUES: usize = 12_000;
+/// Values of each column, where the environment does not say: two minutes on two cores that do nothing else.
+const DEFAULT_VALUES: usize = 100_000;
 /// Documents of one INSERT.
 const CHUNK_DOCUMENTS: usize = 500;
 /// Differences that are shown of each column.
