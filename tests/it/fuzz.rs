@@ -32,8 +32,11 @@ fn drawn(rng: &mut Pcg64Mcg, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = seeds[below(rng, seeds.len())].clone();
     for _ in 0..=below(rng, 8) {
         let at = below(rng, bytes.len() + 1);
-        let byte =
-            if rng.next_u32() % 2 == 0 { TELLING[below(rng, TELLING.len())] } else { rng.next_u32() as u8 };
+        let byte = if rng.next_u32().is_multiple_of(2) {
+            TELLING[below(rng, TELLING.len())]
+        } else {
+            rng.next_u32() as u8
+        };
         match rng.next_u32() % 5 {
             0 => bytes.insert(at, byte),
             1 if at < bytes.len() => bytes[at] = byte,
