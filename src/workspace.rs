@@ -79,7 +79,7 @@ async fn refuse_full_tables(session: &Session, generator: &Generator) -> Result<
         if !rows.is_empty() {
             return Err(Error::stop(format!("the table {} holds rows already", info.name))
                 .detail("generated rows go into empty or new tables only; nothing was changed")
-                .hint("name another database with --source"));
+                .hint("name another database"));
         }
     }
     Ok(())

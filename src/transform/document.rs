@@ -6,15 +6,15 @@
 //! document in any other form (a `json` column, a file) is read by [`serde_json`], where the last of
 //! a key's occurrences wins, as in the server's own `json` to `jsonb` cast.
 //!
-//! Documents a second, the keys of the shipped pipelines (`cargo bench --bench micro -- readers`; medians
-//! of 300 samples of 256 KiB in one run, one core of a busy two-core Xeon; in brackets against the scanner):
+//! Documents a second, the keys of the shipped pipelines (`make bench FILTER=readers`; medians of 100
+//! samples of 256 KiB in one run, one core of a two-core Xeon; in brackets against the scanner):
 //!
 //! | reader | participants, 0.8 kB | agents, 4.6 kB | digits |
 //! | --- | --- | --- | --- |
-//! | this scanner | 1,629,000 | 196,000 | as written |
-//! | simd-json, tape used again | 602,000 (2.7 x slower) | 109,000 (1.8 x) | those of 64 bits and of `f64` |
-//! | serde_json, `RawValue` | 602,000 (2.7 x) | 102,000 (1.9 x) | as written |
-//! | serde_json, `Value` | 242,000 (6.7 x) | 34,000 (5.8 x) | those of 64 bits and of `f64` |
+//! | this scanner | 1,392,000 | 251,000 | as written |
+//! | simd-json, tape used again | 671,000 (2.1 x slower) | 111,000 (2.3 x) | those of 64 bits and of `f64` |
+//! | serde_json, `RawValue` | 599,000 (2.3 x) | 90,400 (2.8 x) | as written |
+//! | serde_json, `Value` | 251,000 (5.5 x) | 36,600 (6.9 x) | those of 64 bits and of `f64` |
 
 use std::cmp::Ordering;
 use std::ops::Range;
