@@ -239,7 +239,7 @@ pub struct RetryArgs {
     pub pipelines: PipelineArgs,
     #[command(flatten)]
     pub databases: DatabaseArgs,
-    /// Connections that read, and threads that transform [default: the number of cores]
+    /// Connections that read, and threads that transform [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
     #[command(flatten)]

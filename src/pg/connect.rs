@@ -20,11 +20,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode as LibraryMode;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage, Socket};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Socket};
 
 use super::fault::{self, Attempt};
 use super::settings::{Place, Server, SessionAttrs, Settings};
@@ -32,49 +30,6 @@ use super::tls::SslMode;
 use crate::error::{Error, Result};
 
 pub use super::fault::server_error;
-
-/// An open connection. Dropping the client ends it.
-pub struct Connected {
-    /// What statements go through.
-    pub client: Client,
-    /// The task that moves the bytes. It need not be awaited; it says why a connection ended that the client
-    /// only knows to be closed.
-    pub driver: JoinHandle<Result<()>>,
-    /// Cancels what the client runs.
-    pub canceller: Canceller,
-}
-
-/// Cancels the running statement of one connection, over a connection of its own to the same address and with
-/// the same TLS.
-#[derive(Clone)]
-pub struct Canceller {
-    token: CancelToken,
-    tls: Option<MakeRustlsConnect>,
-    limit: Option<Duration>,
-    place: String,
-}
-
-impl Canceller {
-    /// Asks the server to cancel. `Ok` means that the request was sent: it may come too early or too late to
-    /// stop anything, so repeat it until the connection is idle.
-    ///
-    /// # Errors
-    /// The server cannot be reached.
-    pub async fn cancel(&self) -> Result<()> {
-        let request = async {
-            match &self.tls {
-                Some(tls) => self.token.cancel_query(tls.clone()).await,
-                None => self.token.cancel_query(NoTls).await,
-            }
-        };
-        let sent = within(self.limit, request).await;
-        let what = || format!("cancelling a statement on {}", self.place);
-        match sent {
-            Some(sent) => sent.map_err(|error| server_error(error).context(what())),
-            None => Err(Error::stop("no answer from the server").context(what())),
-        }
-    }
-}
 
 /// Why an address gave no connection.
 enum Failure {
@@ -85,13 +40,13 @@ enum Failure {
 }
 
 impl Settings {
-    /// Opens a connection. `application_name` is what the server shows; a name that the user gave stands
+    /// Opens a connection; dropping the client ends it. `application_name` is what the server shows; a name that the user gave stands
     /// behind it in parentheses, so that a run still finds its own backends by the front of it.
     ///
     /// # Errors
     /// Nobody answers (worth another try), the server refuses, or TLS cannot be had as asked for. The text
     /// names the redacted place.
-    pub async fn connect(&self, application_name: &str) -> Result<Connected> {
+    pub async fn connect(&self, application_name: &str) -> Result<Client> {
         let config = self.config(application_name);
         let order = self.shuffled(self.servers.iter().collect());
         let passes: &[SessionAttrs] = match &self.session {
@@ -174,7 +129,7 @@ impl Settings {
         server: &Server,
         config: &Config,
         wanted: SessionAttrs,
-    ) -> Result<Connected, Failure> {
+    ) -> Result<Client, Failure> {
         let place = self.redacted_with(std::slice::from_ref(server));
         let attempt =
             Attempt { place: &place, mode: self.tls.mode, password_given: server.password.is_some() };
@@ -233,7 +188,7 @@ impl Settings {
         tcp: bool,
         wanted: SessionAttrs,
         attempt: &Attempt<'_>,
-    ) -> Result<Connected, Failure> {
+    ) -> Result<Client, Failure> {
         let mode = if tcp { self.tls.mode } else { SslMode::Disable };
         let (way, other) = match mode {
             SslMode::Disable => (LibraryMode::Disable, None),
@@ -271,7 +226,7 @@ impl Settings {
         way: LibraryMode,
         wanted: SessionAttrs,
         attempt: &Attempt<'_>,
-    ) -> Result<Connected, (Failure, Option<OtherWay>)> {
+    ) -> Result<Client, (Failure, Option<OtherWay>)> {
         config.ssl_mode(way);
         let tls = match way {
             LibraryMode::Disable => None,
@@ -281,7 +236,7 @@ impl Settings {
             Some(tls) => open(config, tls.clone()).await,
             None => open(config, NoTls).await,
         };
-        let (client, driver) = opened.map_err(|error| {
+        let client = opened.map_err(|error| {
             let told = attempt.failed(&error);
             let handshake = fault::tls_failure(&error).is_some();
             let code = error.code().map(|code| code.code());
@@ -296,10 +251,7 @@ impl Settings {
         if !attrs {
             return Err((Failure::Unreached(attempt.unsuitable()), None));
         }
-        let token = client.cancel_token();
-        let canceller =
-            Canceller { token, tls, limit: self.connect_timeout, place: attempt.place.to_owned() };
-        Ok(Connected { client, driver, canceller })
+        Ok(client)
     }
 }
 
@@ -315,7 +267,9 @@ impl Failure {
     }
 }
 
-async fn open<T>(config: &Config, tls: T) -> Result<(Client, JoinHandle<Result<()>>), tokio_postgres::Error>
+/// Opens a connection whose bytes a task of its own moves. That task's end need not be awaited: a statement on a
+/// connection that has ended says so itself.
+async fn open<T>(config: &Config, tls: T) -> Result<Client, tokio_postgres::Error>
 where
     T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
@@ -323,7 +277,8 @@ where
     <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
 {
     let (client, connection) = config.connect(tls).await?;
-    Ok((client, tokio::spawn(async move { connection.await.map_err(server_error) })))
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 async fn has_attrs(client: &Client, wanted: SessionAttrs) -> Result<bool, tokio_postgres::Error> {

@@ -54,8 +54,6 @@ pub struct Database {
 /// A connection of its own.
 pub struct Session {
     client: Client,
-    pid: i32,
-    version: u32,
 }
 
 impl Database {
@@ -71,12 +69,11 @@ impl Database {
 
     /// Opens a session. `purpose` shows in `pg_stat_activity` behind the program's name.
     pub async fn connect(&self, purpose: &str) -> Result<Session> {
-        let connected = self
+        let client = self
             .settings
             .connect(&format!("xdoflow: {purpose}"))
             .await
             .map_err(|error| error.context(format_args!("{} database", self.side)))?;
-        let client = connected.client;
         client.batch_execute(SESSION_SETTINGS).await.map_err(server_error)?;
         if self.side == Side::Source {
             client.batch_execute("SET default_transaction_read_only = on").await.map_err(server_error)?;
@@ -85,15 +82,14 @@ impl Database {
             .query_one("SELECT pg_backend_pid(), current_setting('server_version_num')::int", &[])
             .await
             .map_err(server_error)?;
-        let version: i32 = row.get(1);
-        let session = Session { client, pid: row.get(0), version: u32::try_from(version).unwrap_or(0) };
-        if session.version < 140_000 {
+        let (pid, version): (i32, i32) = (row.get(0), row.get(1));
+        if version < 140_000 {
             return Err(Error::stop(format!("the {} server is older than PostgreSQL 14", self.side))
-                .detail(format!("its version number is {}", session.version))
+                .detail(format!("its version number is {version}"))
                 .hint("upgrade the server; ranges of ctid are read in parallel from version 14 on"));
         }
-        self.lock().push(session.pid);
-        Ok(session)
+        self.lock().push(pid);
+        Ok(Session { client })
     }
 
     /// Ends every backend that was opened here and still runs, and waits until the last is gone.
@@ -132,16 +128,6 @@ impl fmt::Debug for Database {
 }
 
 impl Session {
-    /// The server's version as `server_version_num` has it: 150004.
-    pub fn version(&self) -> u32 {
-        self.version
-    }
-
-    /// The process id of the session's backend.
-    pub fn pid(&self) -> i32 {
-        self.pid
-    }
-
     /// Runs statements that return nothing.
     pub async fn batch(&self, sql: &str) -> Result<()> {
         self.client.batch_execute(sql).await.map_err(server_error)
