@@ -96,6 +96,8 @@ pub struct TargetSummary {
     pub rows: u64,
     /// Rows that were made of V1: staged, loaded, or found to be there already.
     pub loaded: u64,
+    /// Of `loaded`: rows that went through the staging table.
+    pub staged: u64,
     /// Rows inserted.
     pub inserted: u64,
     /// Rows updated because a cell differed.

@@ -12,6 +12,7 @@ use crate::progress::Phase;
 use crate::stage::image::Image;
 use crate::stage::ledger;
 use crate::stage::publish::{self, Publish, TargetLoad};
+use crate::summary::Way;
 
 impl EntityRun {
     /// Publishes the entity: one transaction for all its targets.
@@ -41,7 +42,7 @@ impl EntityRun {
         self.decide_anew(&session).await?;
         let load = |(index, chosen): (usize, &super::way::Chosen)| TargetLoad {
             way: chosen.way,
-            staged: self.staged[index].load(Relaxed),
+            staged: if chosen.way == Way::Direct { 0 } else { self.staged[index].load(Relaxed) },
             listed: self.listed[index].load(Relaxed),
         };
         let loads: Vec<TargetLoad> = self.chosen.iter().enumerate().map(load).collect();
