@@ -85,7 +85,7 @@ impl Selection {
                AND ({reason}::text IS NULL OR r.reason_code = {reason})
                AND r.run_id = coalesce({run}::bigint, (
                      SELECT max(e.run_id) FROM xdoflow.run_entities e JOIN xdoflow.runs USING (run_id)
-                     WHERE e.entity = r.entity AND NOT partial))"
+                     WHERE e.entity = r.entity AND NOT partial AND NOT dry_run))"
         )
     }
 }

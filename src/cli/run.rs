@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::RunArgs;
 use super::context::{self, Databases};
@@ -9,7 +10,7 @@ use super::progress::{Outcome, ProgressMode, Ticker};
 use super::signals::Signals;
 use super::style::Style;
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Job, RejectBudget};
+use crate::pipeline::{self, Job, RejectBudget, Safety};
 use crate::progress::Progress;
 use crate::spec::PipelineSpec;
 use crate::summary::{Mode, RunSummary};
@@ -25,13 +26,18 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
     let databases = Databases::resolve(&arguments.databases)?;
     let request = Request {
         specs,
-        databases,
+        databases: databases.with_limits(arguments.limits.into()),
         mode,
         prune: arguments.prune,
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
         only_ids: None,
         stage_all: arguments.stage_all,
+        safety: Safety {
+            dry_run: arguments.dry_run,
+            max_deletes: arguments.max_deletes.unwrap_or_default(),
+            wait: Duration::from_secs(arguments.wait.unwrap_or_default().into()),
+        },
         progress: arguments.progress.progress,
     };
     let summary = run(request, signals).await?;
@@ -55,6 +61,7 @@ pub struct Request {
     pub only_ids: Option<Vec<Vec<i64>>>,
     /// Stage every row, whatever could be spared.
     pub stage_all: bool,
+    pub safety: Safety,
     pub progress: ProgressMode,
 }
 
@@ -72,6 +79,7 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
         budget: request.budget,
         only_ids: request.only_ids,
         stage_all: request.stage_all,
+        safety: request.safety,
         progress,
     };
     let outcome = pipeline::run(job, signals.received()).await;

@@ -7,6 +7,7 @@ pub mod connect;
 pub mod copy;
 mod dsn;
 mod fault;
+mod lock;
 mod parameters;
 mod password;
 pub mod session;
@@ -17,6 +18,8 @@ mod verify;
 
 pub use catalog::TableInfo;
 pub use copy::{BatchStream, Loader, TextStream};
-pub use session::{Database, Session, Side};
+pub use lock::LockMode;
+pub use session::{Database, Limits, Session, Side};
 pub use settings::Settings;
+pub use tokio_postgres::Row;
 pub use tokio_postgres::types::ToSql;

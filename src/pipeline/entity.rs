@@ -11,8 +11,8 @@ use super::way::{self, Chosen};
 use super::{Run, copy_partition};
 use crate::error::{Error, Result};
 use crate::partition::{IdRange, Partition};
-use crate::pg::Session;
 use crate::pg::sql::{self, TargetSql};
+use crate::pg::{LockMode, Session};
 use crate::pgcopy::RowBuffer;
 use crate::plan::EntityPlan;
 use crate::progress::Phase;
@@ -32,7 +32,7 @@ pub(super) struct EntityRun {
     pub(super) run: Arc<Run>,
     pub(super) plan: Arc<EntityPlan>,
     pub(super) staging: Staging,
-    snapshot: Arc<SourceSnapshot>,
+    pub(super) snapshot: Arc<SourceSnapshot>,
     /// How the rows of each target come.
     pub(super) chosen: Vec<Chosen>,
     /// What is read back of each target that is compared.
@@ -101,7 +101,7 @@ impl EntityRun {
         let mut direct = None;
         if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
             let session = job.target.connect(&format!("publish {}", plan.entity)).await?;
-            publish::begin(&session, &plan.targets).await?;
+            publish::begin(&session, &plan.targets, LockMode::Writers).await?;
             // From here on nobody can write; until here somebody may have.
             chosen = way::choose(job, &plan, &publish::are_empty(&session, &plan.targets).await?);
             if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
@@ -111,7 +111,7 @@ impl EntityRun {
         let own = plan.program.targets().len();
         let compares = chosen.iter().any(|chosen| is(chosen, Way::Delta));
         let (image, visible) = if compares {
-            let image = SourceSnapshot::export(&job.target).await?;
+            let image = SourceSnapshot::export(&job.target, &[]).await?;
             let visible = image.visible().await?;
             (Some(image), visible)
         } else {

@@ -24,6 +24,7 @@ mod exact;
 mod faults;
 mod floors;
 mod fuzz;
+mod guards;
 mod hostile;
 mod idle;
 mod import;

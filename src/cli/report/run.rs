@@ -40,6 +40,10 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     }
     table.print(out, style)?;
     writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run)))?;
+    if run.dry_run {
+        let text = "dry run: all of this was rolled back; the targets are as before";
+        writeln!(out, "{}", style.paint(Tone::Warning, text))?;
+    }
     if is_equal(run) {
         writeln!(out, "{}", style.paint(Tone::Good, "nothing changed: V2 was already equal"))?;
     }
@@ -92,7 +96,8 @@ fn targets(run: &RunSummary) -> impl Iterator<Item = &TargetSummary> {
 fn total(run: &RunSummary) -> String {
     let read = run.entities.iter().map(|entity| entity.rows_read).sum();
     let elapsed = format::duration(Duration::from_millis(run.elapsed_ms));
-    let mut text = format!("done in {elapsed}: {} read from V1", format::counted(read, "row"));
+    let done = if run.dry_run { "dry run done" } else { "done" };
+    let mut text = format!("{done} in {elapsed}: {} read from V1", format::counted(read, "row"));
     let mut sums = counts(&TargetSummary::default());
     for target in targets(run) {
         for (sum, (count, _)) in sums.iter_mut().zip(counts(target)) {
@@ -147,7 +152,8 @@ fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -
     if sum == 0 {
         return Ok(());
     }
-    let text = format!("{}, kept in the quarantine table", format::counted(sum, "reject"));
+    let kept = if run.dry_run { "not kept: this was a dry run" } else { "kept in the quarantine table" };
+    let text = format!("{}, {kept}", format::counted(sum, "reject"));
     labelled(out, "", ("note", Tone::Warning), &text, style)?;
     if verbose {
         return Ok(());
@@ -232,7 +238,14 @@ mod tests {
     }
 
     fn run(entities: Vec<EntitySummary>) -> RunSummary {
-        RunSummary { run_id: 1, mode: Mode::Merge, prune: false, elapsed_ms: 12_300, entities }
+        RunSummary {
+            run_id: 1,
+            mode: Mode::Merge,
+            prune: false,
+            dry_run: false,
+            elapsed_ms: 12_300,
+            entities,
+        }
     }
 
     fn entity(name: &str, rows_read: u64, targets: Vec<TargetSummary>) -> EntitySummary {
