@@ -26,7 +26,7 @@
 //! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`check`], [`verify`], [`rejects`], [`selftest`], [`workspace`] |
 //! | 3 | [`stage`]: extract, transform, load, staging, publish, ledger; no stage imports another |
 //! | 2 | [`transform`]: documents to rows, CPU only; [`sqlgen`]: the same as SQL; [`pg`]: the only user of `tokio_postgres` |
-//! | 1 | [`spec`]: pipeline files; [`pgcopy`]: COPY BINARY without I/O; [`partition`]: sizes to partitions |
+//! | 1 | [`spec`]: pipeline files; [`pgcopy`]: COPY BINARY without I/O; [`partition`]: sizes to partitions; [`fingerprint`]: what a run saw of each row |
 //! | 0 | the vocabulary: [`error`], [`name`], [`schema`], [`json`], [`progress`], [`summary`] |
 //!
 //! Beside the floors stand [`generate`], [`catalog`] and [`ddl`] (a workspace to try things on),
@@ -45,6 +45,7 @@ pub mod check;
 pub mod cli;
 pub mod ddl;
 pub mod error;
+pub mod fingerprint;
 pub mod generate;
 pub mod import;
 pub mod json;

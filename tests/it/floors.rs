@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 fn floor(module: &str) -> Option<u8> {
     Some(match module {
         "error" | "name" | "schema" | "json" | "progress" | "summary" => 0,
-        "spec" | "pgcopy" | "partition" | "catalog" => 1,
+        "spec" | "pgcopy" | "partition" | "catalog" | "fingerprint" => 1,
         "transform" | "sqlgen" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
         "stage" => 3,
         "pipeline" | "plan" | "status" | "check" | "verify" | "selftest" | "rejects" | "workspace" => 4,
