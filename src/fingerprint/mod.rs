@@ -27,10 +27,12 @@
 pub mod block;
 pub mod compare;
 pub mod edges;
+pub mod state;
 mod varint;
 
-pub use block::{Block, BlockWriter, Damaged};
+pub use block::{Block, BlockWriter, Damaged, OutOfOrder};
 pub use compare::Differences;
+pub use state::{SourceIdentity, State};
 
 /// The heap pages of a block. A page of 8 kB holds nine participants, so a block holds about 1,150 rows in
 /// one to three kilobytes: small beside a batch, and so large that its row in the ledger costs nothing.

@@ -14,10 +14,12 @@
 //! command; nothing here panics on any input.
 
 pub mod decode;
+mod elements;
 pub mod encode;
 pub mod frame;
 pub mod numeric;
 
+pub use elements::Elements;
 pub use encode::RowBuffer;
 pub use frame::{Batch, Framer, Malformed};
 

@@ -224,7 +224,7 @@ fn count(rows: u64) -> i64 {
 /// what another role has created.
 async fn create(session: &Session) -> Result<()> {
     let present: bool =
-        session.query_one("SELECT to_regclass('xdoflow.run_columns') IS NOT NULL", &[]).await?.get(0);
+        session.query_one("SELECT to_regclass('xdoflow.fingerprint_edges') IS NOT NULL", &[]).await?.get(0);
     if present {
         return Ok(());
     }

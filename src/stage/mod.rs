@@ -5,8 +5,10 @@
 //! ```
 
 pub mod extract;
+pub mod fingerprints;
 pub mod ledger;
 pub mod load;
 pub mod publish;
+pub mod scan;
 pub mod staging;
 pub mod transform;

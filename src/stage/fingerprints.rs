@@ -1,0 +1,134 @@
+//! The fingerprints in the ledger: what they are worth, and how a publish keeps or forgets them.
+//!
+//! Everything that writes here runs in the transaction that publishes the entity, so the fingerprints and the
+//! data are never apart: a run that is killed has changed neither. Every publish of an entity either keeps the
+//! fingerprints of what it published, or leaves them alone because what it published agrees with them, or
+//! deletes their state; without a state the blocks mean nothing.
+
+use crate::error::Result;
+use crate::fingerprint::{SourceIdentity, State};
+use crate::name::TableName;
+use crate::pg::Session;
+
+/// The state of an entity's fingerprints; `None` where there are none.
+pub async fn read(session: &Session, entity: &str) -> Result<Option<State>> {
+    let rows = session
+        .query(
+            "SELECT system_identifier, timeline, database_oid, table_oid, table_file, table_columns, snapshot,
+                    pipeline, targets, rows, leftovers
+             FROM xdoflow.fingerprint_state WHERE entity = $1",
+            &[&entity],
+        )
+        .await?;
+    Ok(rows.first().map(|row| State {
+        source: SourceIdentity {
+            system: row.get(0),
+            timeline: row.get(1),
+            database: row.get(2),
+            table: row.get(3),
+            file: row.get(4),
+            columns: row.get(5),
+            snapshot: row.get(6),
+        },
+        pipeline: row.get(7),
+        targets: row.get(8),
+        rows: row.get(9),
+        leftovers: row.get(10),
+    }))
+}
+
+/// The rows that are to be tried again, ascending: those with a reject that no later run has accepted, and,
+/// where the run prunes, those that have left something in V2 that is to go.
+pub async fn to_retry(session: &Session, entity: &str, prune: bool) -> Result<Vec<i64>> {
+    let rows = session
+        .query(
+            "SELECT source_id FROM xdoflow.rejects WHERE entity = $1 AND resolved_at IS NULL
+             UNION SELECT source_id FROM xdoflow.fingerprint_pending WHERE entity = $1 AND $2
+             ORDER BY 1",
+            &[&entity, &prune],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Keeps the fingerprints that a run has scanned: the blocks that differ are in `staged`, where there are any.
+pub async fn keep(
+    session: &Session,
+    entity: &str,
+    run_id: i64,
+    state: &State,
+    staged: Option<&TableName>,
+) -> Result<()> {
+    if let Some(staged) = staged.map(TableName::quoted) {
+        let delete = format!(
+            "DELETE FROM xdoflow.fingerprint_blocks b USING {staged} s
+             WHERE b.entity = $1 AND b.first_page = s.first_page"
+        );
+        session.execute(&delete, &[&entity]).await?;
+        let insert = format!(
+            "INSERT INTO xdoflow.fingerprint_blocks (entity, first_page, rows, bytes)
+             SELECT $1, first_page, rows, bytes FROM {staged} WHERE rows > 0"
+        );
+        session.execute(&insert, &[&entity]).await?;
+    }
+    session.execute("DELETE FROM xdoflow.fingerprint_state WHERE entity = $1", &[&entity]).await?;
+    let source = &state.source;
+    session
+        .execute(
+            "INSERT INTO xdoflow.fingerprint_state (entity, run_id, system_identifier, timeline, database_oid,
+               table_oid, table_file, table_columns, snapshot, pipeline, targets, rows, leftovers)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            &[
+                &entity,
+                &run_id,
+                &source.system,
+                &source.timeline,
+                &source.database,
+                &source.table,
+                &source.file,
+                &source.columns,
+                &source.snapshot,
+                &state.pipeline,
+                &state.targets,
+                &state.rows,
+                &state.leftovers,
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Notes rows that have left something in V2 that a later run with `--prune` is to delete; `done` are those
+/// of which nothing is left.
+pub async fn keep_pending(session: &Session, entity: &str, left: &[i64], done: &[i64]) -> Result<()> {
+    if !done.is_empty() {
+        session
+            .execute(
+                "DELETE FROM xdoflow.fingerprint_pending WHERE entity = $1 AND source_id = ANY ($2)",
+                &[&entity, &done],
+            )
+            .await?;
+    }
+    if !left.is_empty() {
+        session
+            .execute(
+                "INSERT INTO xdoflow.fingerprint_pending (entity, source_id) SELECT $1, unnest($2::bigint[])
+                 ON CONFLICT DO NOTHING",
+                &[&entity, &left],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
+/// Notes that nothing is left in V2 of rows that are gone, or that all of it was counted as leftovers.
+pub async fn clear_pending(session: &Session, entity: &str) -> Result<()> {
+    session.execute("DELETE FROM xdoflow.fingerprint_pending WHERE entity = $1", &[&entity]).await?;
+    Ok(())
+}
+
+/// Makes the fingerprints of an entity void: the next `--changed` run reads everything.
+pub async fn forget(session: &Session, entity: &str) -> Result<()> {
+    session.execute("DELETE FROM xdoflow.fingerprint_state WHERE entity = $1", &[&entity]).await?;
+    Ok(())
+}
