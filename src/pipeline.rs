@@ -28,7 +28,7 @@ use crate::stage::publish::Publish;
 use crate::stage::staging::{self, Staging};
 use crate::stage::transform::Transform;
 use crate::summary::{EntitySummary, Mode, RunSummary};
-use crate::transform::closure::{self, Edge, Forest};
+use crate::transform::closure::{self, Edges, Forest};
 use crate::transform::{Output, Tally};
 
 /// What to run, and where.
@@ -80,7 +80,7 @@ struct EntityRun {
     /// Of the program, then of the derived targets.
     tallies: Mutex<Vec<Tally>>,
     /// For each derived target, the edges found so far.
-    edges: Mutex<Vec<Vec<Edge>>>,
+    edges: Mutex<Vec<Edges>>,
 }
 
 /// Runs a job to its end, or until `interrupted` is ready. Either all targets of an entity are
@@ -179,7 +179,7 @@ impl Run {
             snapshot: Arc::clone(snapshot),
             queue: Mutex::new(partitions.into()),
             tallies: Mutex::new(plan.tallies()),
-            edges: Mutex::new(vec![Vec::new(); plan.derived.len()]),
+            edges: Mutex::new(vec![Edges::default(); plan.derived.len()]),
         });
         self.job.progress.enter(plan.index, Phase::Copying);
         let mut running = JoinSet::new();
@@ -251,9 +251,10 @@ impl EntityRun {
     async fn derive(&self, index: usize) -> Result<()> {
         let derived = &self.plan.derived[index];
         let edges = std::mem::take(&mut self.edges.lock().unwrap_or_else(PoisonError::into_inner)[index]);
-        let (forest, bad) = tokio::task::spawn_blocking(move || Forest::build(edges))
+        let (forest, bad) = tokio::task::spawn_blocking(move || Forest::build(&edges))
             .await
-            .map_err(|error| Error::stop(format!("deriving a closure ended unexpectedly: {error}")))?;
+            .map_err(|error| Error::stop(format!("deriving a closure ended unexpectedly: {error}")))?
+            .map_err(|_| Error::stop("the edges of a closure were damaged in memory"))?;
         let staged = &self.staging.targets[self.plan.program.targets().len() + index];
         let lane = LoadLane::connect(
             &self.run.job.target,
@@ -298,7 +299,7 @@ impl EntityRun {
         if !output.edges.is_empty() {
             let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
             for (mine, found) in edges.iter_mut().zip(&mut output.edges) {
-                mine.append(found);
+                found.drain(..).for_each(|edge| mine.push(edge));
             }
         }
         let rejects = self.run.job.progress.entity(self.plan.index).reject(output.tally.rejects);

@@ -230,9 +230,8 @@ mod tests {
 
     #[test]
     fn rows_as_a_load_leaves_them_take_a_byte_each() {
-        let rows: Vec<_> = (0..1000_u32)
-            .map(|n| row(n / 9, (n % 9) as u16 + 1, i64::from(n) + 5_000_000, 731))
-            .collect();
+        let rows: Vec<_> =
+            (0..1000_u32).map(|n| row(n / 9, (n % 9) as u16 + 1, i64::from(n) + 5_000_000, 731)).collect();
         let blocks = write(&rows);
         assert_eq!((blocks.len(), blocks[0].rows), (1, 1000));
         // A byte a row; version, count of two bytes and checksum; the first id and transaction.

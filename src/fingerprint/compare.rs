@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::block::{Block, Damaged};
 use super::Fingerprint;
+use super::block::{Block, Damaged};
 
 /// The ids of rows that are not as they were.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,21 +77,21 @@ fn order(left: Option<Fingerprint>, right: Option<Fingerprint>) -> Option<Orderi
     }
 }
 
-/// The ids ascending, each once.
-pub fn sorted(mut ids: Vec<i64>) -> Vec<i64> {
-    ids.sort_unstable();
-    ids.dedup();
-    ids
+/// The values ascending, each once.
+pub fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+    values.sort_unstable();
+    values.dedup();
+    values
 }
 
-/// Takes the ids of the second list out of the first; both ascend.
-pub fn subtract(ids: &mut Vec<i64>, taken: &[i64]) {
+/// Takes the values of the second list out of the first; both ascend.
+pub fn subtract<T: Ord>(values: &mut Vec<T>, taken: &[T]) {
     let mut next = 0;
-    ids.retain(|id| {
-        while taken.get(next).is_some_and(|taken| taken < id) {
+    values.retain(|value| {
+        while taken.get(next).is_some_and(|taken| taken < value) {
             next += 1;
         }
-        taken.get(next) != Some(id)
+        taken.get(next) != Some(value)
     });
 }
 
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn subtracting_takes_what_stands_in_both() {
         let mut ids = vec![1, 3, 4, 7, 9];
-        subtract(&mut ids, &[0, 3, 5, 9, 12]);
+        subtract(&mut ids, &[0_i64, 3, 5, 9, 12]);
         assert_eq!(ids, [1, 4, 7]);
     }
 }

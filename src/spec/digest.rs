@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn what_decides_about_rows_counts_and_what_does_not_does_not() {
-        let (here, there) = (folder("a", "key,value\nCO,Colorado\n"), folder("b", "key,value\nCO,Colorado\n"));
+        let (here, there) =
+            (folder("a", "key,value\nCO,Colorado\n"), folder("b", "key,value\nCO,Colorado\n"));
         let other = folder("c", "key,value\nCO,Columbia\n");
         let plain = digest_of(PIPELINE, &here);
         assert_eq!(plain.len(), 64);
