@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::pg::{Database, TableInfo};
-use crate::spec::model::{Origin, PipelineSpec, TargetSpec};
+use crate::spec::model::{KeyPath, Origin, PipelineSpec, TargetSpec, TextRules};
+use crate::spec::{self};
+use crate::stage::compare::RowForm;
 use crate::stage::extract::SourceTable;
 use crate::stage::publish::PublishTarget;
 use crate::summary::{ColumnSummary, EntitySummary, TargetSummary};
@@ -25,8 +27,12 @@ pub struct EntityPlan {
     pub program: Arc<Program>,
     /// The tables that are written: those of the program, then the derived ones.
     pub targets: Vec<PublishTarget>,
+    /// For each target the form of its rows, where they come in the order of its merge key.
+    pub orders: Vec<Option<RowForm>>,
     /// The tables that are derived from all documents together.
     pub derived: Vec<DerivedPlan>,
+    /// The digest of the pipeline and of the columns of its targets.
+    pub digest: String,
     /// What was done, once it is done.
     pub summary: OnceLock<EntitySummary>,
 }
@@ -61,11 +67,18 @@ pub async fn plan(
         if infos.len() < all().count() {
             continue;
         }
+        // Before the lookups are read for the program: what changes in between, changes the next digest.
+        let digest = spec::digest(spec, infos.iter().map(|info| info.columns.as_slice()))?;
         match programs(spec, &infos) {
             Ok((program, derived)) => plans.push(Arc::new(EntityPlan {
                 index,
                 entity: spec.entity.clone(),
                 source: table,
+                orders: all()
+                    .zip(&infos)
+                    .enumerate()
+                    .map(|(place, (target, info))| row_form(target, info, place >= spec.targets.len()))
+                    .collect(),
                 targets: all()
                     .zip(infos)
                     .enumerate()
@@ -73,6 +86,7 @@ pub async fn plan(
                     .collect(),
                 program: Arc::new(program),
                 derived,
+                digest,
                 summary: OnceLock::new(),
             })),
             Err(found) => mismatches.extend(found),
@@ -129,14 +143,28 @@ fn mismatch_error(mismatches: &[Mismatch]) -> Error {
 fn publish_target(spec: &TargetSpec, info: TableInfo, derived: bool) -> PublishTarget {
     let columns: Vec<String> = spec.columns.iter().map(|column| column.name.clone()).collect();
     let key: Vec<String> = spec.key.iter().map(|&index| columns[index].clone()).collect();
-    let is_integer = |name: &String| {
-        info.column(name).is_some_and(|c| matches!(c.type_name.as_str(), "bigint" | "integer" | "smallint"))
-    };
     let key_is_id = spec.key.len() == 1
         && spec.key.iter().all(|&index| spec.columns[index].origin == Origin::Id)
-        && key.iter().all(is_integer);
+        && spec.key.iter().all(|&index| spec.columns[index].rules == TextRules::default())
+        && key.iter().all(|name| is_integer(&info, name));
     let label = spec.table.to_string();
     PublishTarget { name: spec.name.clone(), label, info, columns, key, key_is_id, derived }
+}
+
+/// The form of the rows of a target whose merge key is the id of the source row, or the two ends of a link of
+/// a closure: those are made in that order. `None` where the key is anything else, or no integer.
+fn row_form(spec: &TargetSpec, info: &TableInfo, derived: bool) -> Option<RowForm> {
+    let ends = ["ancestor", "descendant"].map(|end| Origin::Keys(vec![KeyPath(vec![end.to_owned()])]));
+    let ordered: &[Origin] = if derived { &ends } else { &[Origin::Id] };
+    let columns: Vec<_> = spec.key.iter().map(|&index| &spec.columns[index]).collect();
+    let as_ordered = columns.iter().map(|column| &column.origin).eq(ordered);
+    let integers =
+        columns.iter().all(|column| is_integer(info, &column.name) && column.rules == TextRules::default());
+    (as_ordered && integers).then(|| RowForm { columns: spec.columns.len(), key: spec.key.clone() })
+}
+
+fn is_integer(info: &TableInfo, name: &str) -> bool {
+    info.column(name).is_some_and(|c| matches!(c.type_name.as_str(), "bigint" | "integer" | "smallint"))
 }
 
 /// The plans by the size of their source, largest first: the longest publish overlaps the most reads.
@@ -165,6 +193,7 @@ impl EntityPlan {
             rows_read,
             rejects: tallies.iter().map(|tally| tally.rejects).sum(),
             elapsed_ms: 0,
+            changed: None,
             targets: targets.collect(),
             columns: self.columns(tallies),
         }

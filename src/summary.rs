@@ -25,6 +25,33 @@ impl Mode {
     }
 }
 
+/// How the rows of a target come to where the publish takes them from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// Into the target itself, which was empty, inside the publishing transaction.
+    Direct,
+    /// Compared with the target as it is read back; what differs is staged.
+    Delta,
+    /// All of them staged.
+    #[default]
+    Staged,
+    /// Only those that changed since the last run were read; they are staged, and what is gone is listed.
+    Changed,
+}
+
+impl Way {
+    /// The word of the report and of JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Delta => "delta",
+            Self::Staged => "staged",
+            Self::Changed => "changed",
+        }
+    }
+}
+
 /// A finished run.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunSummary {
@@ -51,10 +78,27 @@ pub struct EntitySummary {
     pub rejects: u64,
     /// From the first byte read to the commit, in milliseconds.
     pub elapsed_ms: u64,
+    /// What `--changed` has made of it; none where that was not asked for.
+    pub changed: Option<ChangedSummary>,
     /// In the order of the pipeline file.
     pub targets: Vec<TargetSummary>,
     /// The dirty values that became clean ones and those that were rejected, by column.
     pub columns: Vec<ColumnSummary>,
+}
+
+/// What a run with `--changed` made of one entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangedSummary {
+    /// Whether only the rows that changed were read; else all of them were.
+    pub used: bool,
+    /// Why all rows were read, if they were.
+    pub reason: Option<String>,
+    /// Rows that were fetched: new and changed ones, and those that are tried again. 0 where all were read.
+    pub fetched: u64,
+    /// Rows that were there at the last run, and are gone. 0 where all were read.
+    pub gone: u64,
+    /// Rows whose fingerprints were compared with those of the last run; 0 where these were void.
+    pub scanned: u64,
 }
 
 /// What a run did to one target. `rows = loaded + quarantined + filtered` holds for each.
@@ -64,9 +108,13 @@ pub struct TargetSummary {
     pub table: String,
     /// Its name for people: `user`.
     pub name: String,
+    /// How the rows came.
+    pub way: Way,
+    /// Why they came in that way.
+    pub why: String,
     /// Rows that were to be loaded: those of V1, or those that a derived target is made of.
     pub rows: u64,
-    /// Rows that reached staging.
+    /// Rows that were made of V1: staged, loaded, or found to be there already.
     pub loaded: u64,
     /// Rows inserted.
     pub inserted: u64,

@@ -89,6 +89,16 @@ pub struct RunArgs {
     /// With merge: also delete rows that V1 no longer has, and surplus rows of a key
     #[arg(long)]
     pub prune: bool,
+    /// Read only the rows of V1 that changed since the last run, which a scan of their versions finds
+    ///
+    /// A run keeps a fingerprint of each row that it read: its id, and which version of it that was. With --changed
+    /// the fingerprints are compared with V1, only documents of other versions are fetched and published with a
+    /// merge, and with --prune what is gone is deleted. Rows that were rejected are tried again. Nothing is asked
+    /// of V2: what others have changed there stays, and a run without --changed puts it right. Where the
+    /// fingerprints say nothing (there are none yet, V1 was restored or its table rewritten, the pipeline has
+    /// changed ...), or too much has changed, all rows are read, and the report says why.
+    #[arg(long, conflicts_with = "stage_all")]
+    pub changed: bool,
     /// Connections that read, and threads that transform [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
@@ -98,6 +108,9 @@ pub struct RunArgs {
     /// The same, for so many rejects in a hundred rows read
     #[arg(long, value_name = "P", value_parser = percent)]
     pub max_reject_percent: Option<f64>,
+    /// Stage every row and merge, instead of loading an empty V2 directly and staging only what differs
+    #[arg(long)]
+    pub stage_all: bool,
     #[command(flatten)]
     pub progress: ProgressArgs,
     /// Print the result as one JSON object

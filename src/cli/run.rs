@@ -21,6 +21,13 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
             .detail("replace always makes the target the image of V1; insert never deletes")
             .hint("leave out --prune, or use --mode merge"));
     }
+    if arguments.changed && mode != Mode::Merge {
+        return Err(Error::usage(format!("--changed has no meaning with --mode {}", mode.name()))
+            .detail(
+                "rows that have not changed are left alone; replace writes all of them, insert none twice",
+            )
+            .hint("leave out --changed, or use --mode merge"));
+    }
     let specs = context::pipelines(&arguments.pipelines)?;
     let databases = Databases::resolve(&arguments.databases)?;
     let request = Request {
@@ -31,6 +38,8 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
         only_ids: None,
+        stage_all: arguments.stage_all,
+        changed: arguments.changed,
         progress: arguments.progress.progress,
     };
     let summary = run(request, signals).await?;
@@ -52,6 +61,10 @@ pub struct Request {
     pub budget: RejectBudget,
     /// For each pipeline the ids that alone are read.
     pub only_ids: Option<Vec<Vec<i64>>>,
+    /// Stage every row, whatever could be spared.
+    pub stage_all: bool,
+    /// Read only what has changed since the last run.
+    pub changed: bool,
     pub progress: ProgressMode,
 }
 
@@ -68,6 +81,8 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
         jobs: request.jobs,
         budget: request.budget,
         only_ids: request.only_ids,
+        stage_all: request.stage_all,
+        changed: request.changed,
         progress,
     };
     let outcome = pipeline::run(job, signals.received()).await;

@@ -48,6 +48,8 @@ struct Open {
 pub struct Replaced {
     /// All edges as they are now.
     pub edges: Edges,
+    /// Whether the rows that were read again have the edges that they had.
+    pub same: bool,
     /// The pairs of nodes, parent and child, that were joined and are not, or are and were not, ascending.
     pub pairs: Vec<(i64, i64)>,
 }
@@ -98,12 +100,14 @@ impl Edges {
         let mut taken = Vec::new();
         self.each(|edge| {
             if again.binary_search(&edge.source_id).is_ok() {
-                taken.push(pair(&edge));
+                taken.push(edge);
             } else {
                 edges.push(edge);
             }
         })?;
-        let (taken, put) = (sorted(taken), sorted(now.iter().map(pair).collect()));
+        let same = sorted(taken.clone()) == sorted(now.to_vec());
+        let pairs_of = |edges: &[Edge]| sorted(edges.iter().map(pair).collect());
+        let (taken, put) = (pairs_of(&taken), pairs_of(now));
         let (mut pairs, mut come) = (taken.clone(), put.clone());
         subtract(&mut pairs, &put);
         subtract(&mut come, &taken);
@@ -120,7 +124,7 @@ impl Edges {
         for &edge in now {
             edges.push(edge);
         }
-        Ok(Replaced { edges, pairs })
+        Ok(Replaced { edges, same, pairs })
     }
 
     fn close(&mut self) {
@@ -214,7 +218,7 @@ mod tests {
         all.sort_by_key(|edge| edge.source_id);
         assert_eq!(all, [edge(1, 10, 11), edge(3, 10, 13), edge(4, 11, 12), edge(6, 12, 14)]);
         let same = edges.replace(&[5], &[edge(5, 20, 21)]).expect("good edges");
-        assert_eq!(same.pairs, []);
+        assert_eq!((same.pairs, same.same, replaced.same), (vec![], true, false));
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 //! fingerprints of what it published, or leaves them alone because what it published agrees with them, or
 //! deletes their state; without a state the blocks mean nothing.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fingerprint::{SourceIdentity, State};
 use crate::name::TableName;
 use crate::pg::Session;
@@ -51,15 +51,85 @@ pub async fn to_retry(session: &Session, entity: &str, prune: bool) -> Result<Ve
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Keeps the fingerprints that a run has scanned: the blocks that differ are in `staged`, where there are any.
+/// Rejects of derived targets that no later run has accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenDerived {
+    /// Edges that are in no tree.
+    pub cycles: i64,
+    /// Values and rows of the targets themselves. They are not known by a row of the source.
+    pub values: i64,
+}
+
+/// Counts the open rejects of the derived targets of an entity, which bear these labels.
+pub async fn open_derived(session: &Session, entity: &str, labels: &[&str]) -> Result<OpenDerived> {
+    if labels.is_empty() {
+        return Ok(OpenDerived { cycles: 0, values: 0 });
+    }
+    let row = session
+        .query_one(
+            "SELECT count(*) FILTER (WHERE of_edge), count(*) FILTER (WHERE NOT of_edge)
+             FROM (SELECT reason_code IN ('self_edge', 'cycle') AS of_edge FROM xdoflow.rejects
+                   WHERE entity = $1 AND resolved_at IS NULL AND target_table = ANY ($2)) open",
+            &[&entity, &labels],
+        )
+        .await?;
+    Ok(OpenDerived { cycles: row.get(0), values: row.get(1) })
+}
+
+/// The edges of a derived target, as they were packed.
+pub async fn edges(session: &Session, entity: &str, derived: usize) -> Result<Vec<Vec<u8>>> {
+    let rows = session
+        .query(
+            "SELECT bytes FROM xdoflow.fingerprint_edges WHERE entity = $1 AND derived = $2 ORDER BY block",
+            &[&entity, &number(derived)],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Keeps the edges of a derived target in place of those before.
+pub async fn keep_edges(session: &Session, entity: &str, derived: usize, blocks: &[Vec<u8>]) -> Result<()> {
+    let derived = number(derived);
+    session
+        .execute(
+            "DELETE FROM xdoflow.fingerprint_edges WHERE entity = $1 AND derived = $2",
+            &[&entity, &derived],
+        )
+        .await?;
+    for (block, bytes) in blocks.iter().enumerate() {
+        session
+            .execute(
+                "INSERT INTO xdoflow.fingerprint_edges (entity, derived, block, bytes) VALUES ($1, $2, $3, $4)",
+                &[&entity, &derived, &number(block), bytes],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
+/// A number of something of which there are few.
+fn number(of: usize) -> i32 {
+    i32::try_from(of).unwrap_or(i32::MAX)
+}
+
+/// Keeps the fingerprints that a run has scanned: the `blocks` that differ are in `staged`, which is not there
+/// where they are none.
 pub async fn keep(
     session: &Session,
     entity: &str,
     run_id: i64,
     state: &State,
-    staged: Option<&TableName>,
+    staged: &TableName,
+    blocks: u64,
 ) -> Result<()> {
-    if let Some(staged) = staged.map(TableName::quoted) {
+    if blocks > 0 {
+        let staged = staged.quoted();
+        let there = session.count(&format!("SELECT count(*) FROM {staged}"), &[]).await?;
+        if there != blocks {
+            return Err(Error::stop("the staging table does not hold the fingerprints that were scanned")
+                .detail(format!("{blocks} blocks were sent, {there} are there"))
+                .hint("the server may have been restarted, which empties unlogged tables; run again"));
+        }
         let delete = format!(
             "DELETE FROM xdoflow.fingerprint_blocks b USING {staged} s
              WHERE b.entity = $1 AND b.first_page = s.first_page"
@@ -98,26 +168,15 @@ pub async fn keep(
     Ok(())
 }
 
-/// Notes rows that have left something in V2 that a later run with `--prune` is to delete; `done` are those
-/// of which nothing is left.
-pub async fn keep_pending(session: &Session, entity: &str, left: &[i64], done: &[i64]) -> Result<()> {
-    if !done.is_empty() {
-        session
-            .execute(
-                "DELETE FROM xdoflow.fingerprint_pending WHERE entity = $1 AND source_id = ANY ($2)",
-                &[&entity, &done],
-            )
-            .await?;
-    }
-    if !left.is_empty() {
-        session
-            .execute(
-                "INSERT INTO xdoflow.fingerprint_pending (entity, source_id) SELECT $1, unnest($2::bigint[])
-                 ON CONFLICT DO NOTHING",
-                &[&entity, &left],
-            )
-            .await?;
-    }
+/// Notes rows that have left something in V2 that a later run with `--prune` is to delete: those of the list
+/// `gone`.
+pub async fn keep_pending(session: &Session, entity: &str, gone: &TableName) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO xdoflow.fingerprint_pending (entity, source_id) SELECT $1, key FROM {}
+         ON CONFLICT DO NOTHING",
+        gone.quoted()
+    );
+    session.execute(&sql, &[&entity]).await?;
     Ok(())
 }
 

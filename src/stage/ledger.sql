@@ -86,6 +86,9 @@ CREATE INDEX IF NOT EXISTS rejects_run ON xdoflow.rejects (run_id, entity, sourc
 CREATE INDEX IF NOT EXISTS rejects_open ON xdoflow.rejects (entity, source_id) WHERE resolved_at IS NULL
 ;
 
+-- Whether only rows that had changed were read; the rejects of the others are those of the runs before.
+ALTER TABLE xdoflow.run_entities ADD COLUMN IF NOT EXISTS changed boolean NOT NULL DEFAULT false;
+
 -- What the fingerprints of an entity are worth; see fingerprint::state. Written in the transaction of its data,
 -- deleted by a publish that they do not stand for.
 CREATE TABLE IF NOT EXISTS xdoflow.fingerprint_state (

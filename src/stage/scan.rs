@@ -89,6 +89,11 @@ impl Scan {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).len().clamp(1, most)
     }
 
+    /// Whether a range is left.
+    pub fn has_work(&self) -> bool {
+        !self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Scans ranges until none is left. `reader` sees the snapshot of the run; `ledger` is a session of this
     /// lane's own on the target.
     pub async fn lane(&self, reader: &Session, ledger: &Session) -> Result<()> {

@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::cast::Cast;
-use super::closure::{BadEdge, Edge, Forest};
+use super::closure::delta::Delta;
+use super::closure::{BadEdge, Edge, Forest, Link};
 use super::document::{Spans, WantedKeys, follow, value_of};
 use super::output::{Output, Rule, Tally};
 use super::rules::{Ruled, Rules};
@@ -168,17 +169,40 @@ impl Program {
 
     /// Transforms the links below some nodes of a forest into rows of a derived target.
     pub fn transform_links(&self, forest: &Forest, nodes: Range<usize>) -> Output {
-        let mut documents = Vec::new();
+        let mut links = Vec::new();
         let mut bytes = 0;
         for node in nodes {
             forest.links_below(node, |link| {
                 let document = link.document();
                 bytes += document.len();
-                // A derived row has no id of its own; in messages it is known by its ancestor.
-                documents.push((link.ancestor, document));
+                links.push((link.ancestor, link.descendant, document));
             });
         }
-        self.transform_documents(documents, bytes)
+        // In the order of the key, so that they can be compared with the rows of a table in that order.
+        links.sort_unstable_by_key(|&(ancestor, descendant, _)| (ancestor, descendant));
+        // A derived row has no id of its own; in messages it is known by its ancestor.
+        self.transform_documents(links.into_iter().map(|(ancestor, _, document)| (ancestor, document)), bytes)
+    }
+
+    /// Transforms the links below some ancestors of a delta that are new or have another chain; adds the ends of
+    /// those that are gone to `gone`.
+    pub fn transform_delta(
+        &self,
+        delta: &Delta,
+        ancestors: Range<usize>,
+        gone: &mut Vec<(i64, i64)>,
+    ) -> Output {
+        let mut links = Vec::new();
+        let mut bytes = 0;
+        for ancestor in ancestors {
+            let come = |link: Link<'_>| {
+                let document = link.document();
+                bytes += document.len();
+                links.push((link.ancestor, document));
+            };
+            delta.links(ancestor, come, |link| gone.push((link.ancestor, link.descendant)));
+        }
+        self.transform_documents(links, bytes)
     }
 
     /// Puts the edges that are in no tree into the quarantine of a derived target.
