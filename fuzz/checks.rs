@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use xdoflow::pgcopy::numeric::Decimal;
 use xdoflow::pgcopy::{Batch, Framer, Malformed, decode};
 use xdoflow::schema::{ColumnType, Scalar};
-use xdoflow::transform::document::{Spans, WantedKeys, follow, value_of};
+use xdoflow::transform::document::{Found, Raw, TextValue, WantedKeys, follow};
 
 /// The keys that are wanted of every document; among them the empty one, and two of one length.
 const KEYS: [&str; 5] = ["", "a", "b", "id", "long key"];
@@ -14,14 +14,14 @@ const KEYS: [&str; 5] = ["", "a", "b", "id", "long key"];
 pub fn document(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let wanted = WantedKeys::new(KEYS);
-    let mut spans = Spans::default();
-    let scanned = wanted.scan(text, &mut spans).is_ok();
+    let mut found = Found::default();
+    let scanned = TextValue::document(text).find(&wanted, &mut found).is_ok();
     let mut scratch = String::new();
-    let mut inner = Spans::default();
+    let mut inner = Found::default();
     for key in KEYS {
         let slot = wanted.slot(key).expect("a wanted key");
-        if let Some(raw) = spans.raw(text, slot) {
-            let _ = value_of(raw, &mut scratch);
+        if let Some(raw) = found.get(slot) {
+            let _ = raw.value(&mut scratch).expect("text is never corrupt");
             let _ = follow(raw, &[WantedKeys::new(["a"])], &mut inner);
         }
     }
@@ -31,7 +31,7 @@ pub fn document(bytes: &[u8]) {
         let slot = wanted.slot(key).expect("a wanted key");
         // The last of several counts.
         let expected = entries.iter().rev().find(|(name, _)| name == key).map(|(_, raw)| raw.get());
-        assert_eq!(spans.raw(text, slot), expected, "{key:?} in {text}");
+        assert_eq!(found.get(slot).map(TextValue::as_str), expected, "{key:?} in {text}");
     }
 }
 

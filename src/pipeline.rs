@@ -27,7 +27,7 @@ use crate::stage::load::LoadLane;
 use crate::stage::publish::Publish;
 use crate::stage::staging::{self, Staging};
 use crate::stage::transform::Transform;
-use crate::summary::{EntitySummary, Mode, RunSummary};
+use crate::summary::{EntitySummary, Mode, ReadChoice, RunSummary};
 use crate::transform::closure::{self, Edge, Forest};
 use crate::transform::{Output, Tally};
 
@@ -43,6 +43,8 @@ pub struct Job {
     pub mode: Mode,
     /// Whether rows that V1 no longer has, and surplus rows, are deleted.
     pub prune: bool,
+    /// In which form documents are read.
+    pub read: ReadChoice,
     /// Lanes, and threads that transform.
     pub jobs: usize,
     /// How many rejects an entity may have.
@@ -130,6 +132,7 @@ impl Run {
 
         let snapshot = Arc::new(SourceSnapshot::export(&job.source).await?);
         for plan in &plans {
+            snapshot.decide(&plan.source, &plan.program, job.read).await?;
             let rows = snapshot.count(&plan.source, job.ids(plan)).await?;
             job.progress.entity(plan.index).expect(rows, plan.program.targets().len() as u64);
         }

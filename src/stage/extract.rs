@@ -4,14 +4,28 @@
 //! everything; each reader imports its snapshot as its very first statement. So all readers, and all
 //! entities of a run, see one instant of V1, whatever is written to it meanwhile.
 
+use std::sync::OnceLock;
+
 use crate::error::{Error, Result};
 use crate::partition::{self, Partition};
-use crate::pg::{BatchStream, Database, Session, TableInfo, sql};
+use crate::pg::sql::Sample;
+use crate::pg::{BatchStream, Database, RawAccess, Session, TableInfo, raw, sql};
+use crate::pgcopy::Form;
+use crate::pgcopy::ondisk::ByteOrder;
 use crate::spec::model::SourceSpec;
+use crate::summary::{ReadChoice, ReadPath};
+use crate::transform::Program;
 
 /// How many bytes a batch holds: enough that a message to another thread costs nothing beside it, and
 /// little enough that a dozen in flight do not show in the memory of the process.
 pub const BATCH_BYTES: usize = 256 << 10;
+
+/// Of so many blocks of a table, all over it, …
+const SAMPLE_BLOCKS: u64 = 64;
+/// … so many rows are read in both forms: a few hundred documents, some milliseconds.
+const SAMPLE_ROWS_PER_BLOCK: u16 = 6;
+/// Rows of a sample that is not chosen by its places.
+const SAMPLE_ROWS: u64 = 300;
 
 /// The transaction that exports the snapshot of a run.
 pub struct SourceSnapshot {
@@ -25,8 +39,30 @@ pub struct SourceTable {
     info: TableInfo,
     id: String,
     document: String,
+    /// Decided once the snapshot is there.
+    reading: OnceLock<Reading>,
     /// Whether the server itself promises that no id stands twice.
     pub unique_id: bool,
+}
+
+/// How the documents of a table are read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// In which form.
+    pub path: ReadPath,
+    /// Why, in words.
+    pub reason: String,
+    form: Form,
+}
+
+impl Reading {
+    fn text(reason: impl Into<String>) -> Self {
+        Self { path: ReadPath::Text, reason: reason.into(), form: Form::Text }
+    }
+
+    fn raw(order: ByteOrder, reason: impl Into<String>) -> Self {
+        Self { path: ReadPath::Raw, reason: reason.into(), form: Form::OnDisk(order) }
+    }
 }
 
 impl SourceSnapshot {
@@ -49,6 +85,69 @@ impl SourceSnapshot {
                 .await?;
         }
         Ok(rows)
+    }
+
+    /// Decides in which form the documents of a table are read.
+    ///
+    /// # Errors
+    /// Where the form that was asked for is not to be had.
+    pub async fn decide(&self, table: &SourceTable, program: &Program, choice: ReadChoice) -> Result<()> {
+        let reading = match choice {
+            ReadChoice::Text => Reading::text("--read text was asked for"),
+            ReadChoice::Auto => self.weigh(table, program).await?,
+            ReadChoice::Raw => {
+                let reading = self.weigh(table, program).await?;
+                if reading.path == ReadPath::Text {
+                    let name = &table.info.name;
+                    return Err(Error::stop(format!(
+                        "the documents of {name} cannot be read as they are kept"
+                    ))
+                    .detail(reading.reason)
+                    .hint(format!(
+                        "a superuser of V1's database may run: {}; or leave out --read raw",
+                        raw::CREATE_CAST
+                    )));
+                }
+                reading
+            }
+        };
+        // A table is decided on once.
+        let _ = table.reading.set(reading);
+        Ok(())
+    }
+
+    /// The form on disk where the server lends it out and a sample reads the same both ways, else text.
+    async fn weigh(&self, table: &SourceTable, program: &Program) -> Result<Reading> {
+        let access = RawAccess::ask(&self.exporter).await?;
+        let order = match access {
+            RawAccess::Yes(order) => order,
+            RawAccess::NoCast | RawAccess::No(_) => {
+                return Ok(Reading::text(access.refusal().unwrap_or_default()));
+            }
+        };
+        let mut documents = 0;
+        // Where rows were deleted, the places may be empty.
+        for rows in [table.sample(), Sample::First(SAMPLE_ROWS)] {
+            let sql = sql::copy_sample(&table.info.name, &table.id, &table.document, &rows);
+            let mut sample = BatchStream::open(&self.exporter, &sql, 3, BATCH_BYTES).await?;
+            let mut unlike = None;
+            while let Some(batch) = sample.next().await? {
+                documents += batch.len();
+                unlike = unlike.or_else(|| program.unlike(&batch, order).next());
+            }
+            if let Some(id) = unlike {
+                let reason = format!("the document of the row with id {id} does not read the same both ways");
+                return Ok(Reading::text(reason));
+            }
+            if documents > 0 {
+                break;
+            }
+        }
+        let reason = match documents {
+            1 => "the cast is there, and a sample of one document reads the same both ways".to_owned(),
+            _ => format!("the cast is there, and a sample of {documents} documents reads the same both ways"),
+        };
+        Ok(Reading::raw(order, reason))
     }
 
     /// Opens a reader that sees the same instant.
@@ -98,7 +197,8 @@ impl SourceTable {
             }
         }
         let unique_id = info.is_unique(std::slice::from_ref(&spec.id));
-        Ok(Self { info, id: spec.id.clone(), document: spec.document.clone(), unique_id })
+        let (id, document) = (spec.id.clone(), spec.document.clone());
+        Ok(Self { info, id, document, reading: OnceLock::new(), unique_id })
     }
 
     /// What the server says of the table.
@@ -115,9 +215,25 @@ impl SourceTable {
         }
     }
 
+    /// How its documents are read: as text, where nothing else was decided.
+    pub fn reading(&self) -> Reading {
+        self.reading.get().cloned().unwrap_or_else(|| Reading::text("nothing else was asked for"))
+    }
+
     /// Starts reading a partition: tuples of id and document.
     pub async fn open(&self, reader: &Session, partition: &Partition) -> Result<BatchStream> {
-        let sql = sql::copy_documents(&self.info.name, &self.id, &self.document, partition);
-        BatchStream::open(reader, &sql, 2, BATCH_BYTES).await
+        let Reading { path, form, .. } = self.reading();
+        let sql = sql::copy_documents(&self.info.name, &self.id, &self.document, partition, path);
+        Ok(BatchStream::open(reader, &sql, 2, BATCH_BYTES).await?.in_form(form))
+    }
+
+    /// Rows that stand for all, by their places where it has such.
+    fn sample(&self) -> Sample {
+        if !self.info.has_ctid {
+            return Sample::First(SAMPLE_ROWS);
+        }
+        let blocks = SAMPLE_BLOCKS.min(self.info.blocks);
+        let spread = (0..blocks).map(|number| number * self.info.blocks / blocks).collect();
+        Sample::Places(spread, SAMPLE_ROWS_PER_BLOCK)
     }
 }
