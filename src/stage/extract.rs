@@ -94,19 +94,11 @@ impl SourceSnapshot {
     pub async fn decide(&self, table: &SourceTable, program: &Program, choice: ReadChoice) -> Result<()> {
         let reading = match choice {
             ReadChoice::Text => Reading::text("--read text was asked for"),
-            ReadChoice::Auto => self.weigh(table, program).await?,
-            ReadChoice::Raw => {
-                let reading = self.weigh(table, program).await?;
-                if reading.path == ReadPath::Text {
-                    let name = &table.info.name;
-                    return Err(Error::stop(format!(
-                        "the documents of {name} cannot be read as they are kept"
-                    ))
-                    .detail(reading.reason)
-                    .hint(format!(
-                        "a superuser of V1's database may run: {}; or leave out --read raw",
-                        raw::CREATE_CAST
-                    )));
+            ReadChoice::Auto | ReadChoice::Raw => {
+                let access = RawAccess::ask(&self.exporter).await?;
+                let reading = self.weigh(table, program, &access).await?;
+                if choice == ReadChoice::Raw && reading.path == ReadPath::Text {
+                    return Err(refusal(table, &access, reading.reason));
                 }
                 reading
             }
@@ -117,13 +109,9 @@ impl SourceSnapshot {
     }
 
     /// The form on disk where the server lends it out and a sample reads the same both ways, else text.
-    async fn weigh(&self, table: &SourceTable, program: &Program) -> Result<Reading> {
-        let access = RawAccess::ask(&self.exporter).await?;
-        let order = match access {
-            RawAccess::Yes(order) => order,
-            RawAccess::NoCast | RawAccess::No(_) => {
-                return Ok(Reading::text(access.refusal().unwrap_or_default()));
-            }
+    async fn weigh(&self, table: &SourceTable, program: &Program, access: &RawAccess) -> Result<Reading> {
+        let &RawAccess::Yes(order) = access else {
+            return Ok(Reading::text(access.refusal().unwrap_or_default()));
         };
         let mut documents = 0;
         // Where rows were deleted, the places may be empty.
@@ -167,6 +155,19 @@ impl SourceSnapshot {
         })?;
         Ok(session)
     }
+}
+
+/// What is told where nothing but the form on disk would do.
+fn refusal(table: &SourceTable, access: &RawAccess, reason: String) -> Error {
+    let hint = match access {
+        RawAccess::NoCast => {
+            format!("a superuser of V1's database may run: {}; or leave out --read raw", raw::CREATE_CAST)
+        }
+        RawAccess::Yes(_) | RawAccess::No(_) => "leave out --read raw".to_owned(),
+    };
+    Error::stop(format!("the documents of {} cannot be read as they are kept", table.info.name))
+        .detail(reason)
+        .hint(hint)
 }
 
 impl SourceTable {
