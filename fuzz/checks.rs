@@ -3,9 +3,10 @@
 
 use serde_json::value::RawValue;
 use xdoflow::pgcopy::numeric::Decimal;
+use xdoflow::pgcopy::ondisk::{ByteOrder, DiskValue};
 use xdoflow::pgcopy::{Batch, Framer, Malformed, decode};
 use xdoflow::schema::{ColumnType, Scalar};
-use xdoflow::transform::document::{Found, Raw, TextValue, WantedKeys, follow};
+use xdoflow::transform::document::{Found, NoKeys, Raw, TextValue, WantedKeys, follow};
 
 /// The keys that are wanted of every document; among them the empty one, and two of one length.
 const KEYS: [&str; 5] = ["", "a", "b", "id", "long key"];
@@ -55,6 +56,43 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Object<'a> {
             }
         }
         deserializer.deserialize_map(Entries).map(Object)
+    }
+}
+
+/// Bytes that are a document on disk read as the text that is printed of them: the same keys with the same
+/// values. Others are refused, in whichever byte order.
+pub fn ondisk(bytes: &[u8]) {
+    for order in [ByteOrder::Little, ByteOrder::Big] {
+        let document = DiskValue::document(bytes, order);
+        let wanted = WantedKeys::new(KEYS);
+        let mut kept = Found::default();
+        let looked = document.find(&wanted, &mut kept);
+        let mut printed = String::new();
+        if document.print(&mut printed).is_err() {
+            // A value that nobody wants may be corrupt; one that is asked for says so.
+            for raw in (0..wanted.len()).filter_map(|slot| kept.get(slot)) {
+                let _ = (raw.value(&mut String::new()), raw.json(&mut String::new()));
+            }
+            continue;
+        }
+        let _: &RawValue =
+            serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
+        if looked == Err(NoKeys::Corrupt) {
+            // Keys out of order can be printed, but not looked for.
+            continue;
+        }
+        let mut shown = Found::default();
+        assert_eq!(TextValue::document(&printed).find(&wanted, &mut shown), looked, "{printed}");
+        for slot in 0..wanted.len() {
+            let (kept, shown) = (kept.get(slot), shown.get(slot));
+            assert_eq!(kept.is_some(), shown.is_some(), "{slot} of {printed}");
+            let (Some(kept), Some(shown)) = (kept, shown) else { continue };
+            let mut scratch = [const { String::new() }; 2];
+            let [one, other] = &mut scratch;
+            assert_eq!(kept.value(one), shown.value(other), "{printed}");
+            assert_eq!(kept.json(one), shown.json(other), "{printed}");
+            assert_eq!(kept.is_null(), shown.is_null(), "{printed}");
+        }
     }
 }
 

@@ -50,6 +50,12 @@ pub(super) fn print(bytes: &[u8], order: ByteOrder, out: &mut String) -> Result<
         (header & SHORT_NEGATIVE != 0, dscale, weight.cast_signed(), rest)
     };
     let (digits, []) = digits.as_chunks() else { return Err(Corrupt) };
+    // `make_result` leaves no zero in front, and of zero nothing at all.
+    match digits.first() {
+        Some(&first) if order.u16(first) == 0 => return Err(Corrupt),
+        None if weight != 0 => return Err(Corrupt),
+        _ => {}
+    }
     let digits = Digits { negative, weight, dscale, digits, read: |digit| order.u16(digit) };
     digits::print(digits, out).ok_or(Corrupt)
 }

@@ -211,11 +211,13 @@ fn strings_that_are_not_utf_8_and_numbers_that_are_none_are_refused() {
     for built in [
         Built::Bytes(b"\xff"),
         Built::Array(vec![Built::Bytes(b"caf\xe9")]),
-        // NaN, the infinities, a digit beyond 9999, a number without a header
+        // NaN, the infinities, a digit beyond 9999, zeros in front, a number without a header
         Built::Number(vec![0xC000]),
         Built::Number(vec![0xD000]),
         Built::Number(vec![0xF000]),
         Built::Number(vec![0x8000, 10_000]),
+        Built::Number(vec![0x8001, 0, 1]),
+        Built::Number(vec![0x8001]),
         Built::Number(vec![0x0000]),
         Built::Number(vec![]),
     ] {
