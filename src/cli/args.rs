@@ -108,6 +108,9 @@ pub struct RunArgs {
     /// The same, for so many rejects in a hundred rows read
     #[arg(long, value_name = "P", value_parser = percent)]
     pub max_reject_percent: Option<f64>,
+    /// Stage every row and merge, instead of loading an empty V2 directly and staging only what differs
+    #[arg(long)]
+    pub stage_all: bool,
     #[command(flatten)]
     pub progress: ProgressArgs,
     /// Print the result as one JSON object

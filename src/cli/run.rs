@@ -32,6 +32,7 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
         only_ids: None,
+        stage_all: arguments.stage_all,
         progress: arguments.progress.progress,
     };
     let summary = run(request, signals).await?;
@@ -54,6 +55,8 @@ pub struct Request {
     pub budget: RejectBudget,
     /// For each pipeline the ids that alone are read.
     pub only_ids: Option<Vec<Vec<i64>>>,
+    /// Stage every row, whatever could be spared.
+    pub stage_all: bool,
     pub progress: ProgressMode,
 }
 
@@ -71,6 +74,7 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
         jobs: request.jobs,
         budget: request.budget,
         only_ids: request.only_ids,
+        stage_all: request.stage_all,
         progress,
     };
     let outcome = pipeline::run(job, signals.received()).await;

@@ -245,15 +245,24 @@ impl Batch {
     }
 }
 
-/// The tuples of a [`Batch`].
+/// The tuples of a [`Batch`], or of a buffer of rows.
+#[derive(Clone)]
 pub struct Tuples<'a> {
     rest: &'a [u8],
     columns: usize,
 }
 
 /// One tuple: an iterator over its fields, each a payload or `None` for NULL.
+#[derive(Clone)]
 pub struct Tuple<'a> {
     rest: &'a [u8],
+}
+
+impl<'a> Tuples<'a> {
+    /// The tuples in bytes that hold whole ones alone, each of `columns` fields.
+    pub(super) fn new(rest: &'a [u8], columns: usize) -> Self {
+        Self { rest, columns }
+    }
 }
 
 impl<'a> Tuple<'a> {

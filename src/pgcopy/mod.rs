@@ -22,7 +22,7 @@ pub mod ondisk;
 mod quote;
 
 pub use encode::RowBuffer;
-pub use frame::{Batch, Form, Framer, Malformed};
+pub use frame::{Batch, Form, Framer, Malformed, Tuple, Tuples};
 
 /// The first eleven bytes of every stream.
 pub const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";

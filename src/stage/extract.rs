@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
-use crate::partition::{self, Partition};
+use crate::partition::{self, IdRange, Partition};
 use crate::pg::sql::Sample;
 use crate::pg::{BatchStream, Database, RawAccess, Session, TableInfo, raw, sql};
 use crate::pgcopy::Form;
@@ -21,11 +21,13 @@ use crate::transform::Program;
 pub const BATCH_BYTES: usize = 256 << 10;
 
 /// Of so many blocks of a table, all over it, …
-const SAMPLE_BLOCKS: u64 = 64;
+const DOCUMENT_BLOCKS: u64 = 64;
 /// … so many rows are read in both forms: a few hundred documents, some milliseconds.
-const SAMPLE_ROWS_PER_BLOCK: u16 = 6;
+const DOCUMENTS_PER_BLOCK: u16 = 6;
 /// Rows of a sample that is not chosen by its places.
-const SAMPLE_ROWS: u64 = 300;
+const FIRST_DOCUMENTS: u64 = 300;
+/// How many blocks are looked at to learn where the ids of a table lie: some milliseconds.
+const SAMPLE_BLOCKS: f64 = 300.0;
 
 /// The transaction that exports the snapshot of a run.
 pub struct SourceSnapshot {
@@ -74,17 +76,14 @@ impl SourceSnapshot {
         Ok(Self { exporter, id })
     }
 
-    /// Rows of a table, or of those with some ids, that the snapshot sees.
-    pub async fn count(&self, table: &SourceTable, ids: Option<&[i64]>) -> Result<u64> {
-        let partitions = ids.map_or_else(|| vec![Partition::Whole], partition::of_ids);
-        let mut rows = 0;
-        for partition in &partitions {
-            rows += self
-                .exporter
-                .count(&sql::count_partition(&table.info.name, &table.id, partition), &[])
-                .await?;
-        }
-        Ok(rows)
+    /// The session that holds it, for short queries.
+    pub fn session(&self) -> &Session {
+        &self.exporter
+    }
+
+    /// What it sees, as text: a `pg_snapshot`.
+    pub async fn visible(&self) -> Result<String> {
+        Ok(self.exporter.query_one("SELECT pg_current_snapshot()::text", &[]).await?.get(0))
     }
 
     /// Decides in which form the documents of a table are read.
@@ -115,7 +114,7 @@ impl SourceSnapshot {
         };
         let mut documents = 0;
         // Where rows were deleted, the places may be empty.
-        for rows in [table.sample(), Sample::First(SAMPLE_ROWS)] {
+        for rows in [table.sample(), Sample::First(FIRST_DOCUMENTS)] {
             let sql = sql::copy_sample(&table.info.name, &table.id, &table.document, &rows);
             let mut sample = BatchStream::open(&self.exporter, &sql, 3, BATCH_BYTES).await?;
             let mut unlike = None;
@@ -207,6 +206,16 @@ impl SourceTable {
         &self.info
     }
 
+    /// Its rows, or those with some ids, as a session sees them.
+    pub async fn count(&self, session: &Session, ids: Option<&[i64]>) -> Result<u64> {
+        let partitions = ids.map_or_else(|| vec![Partition::Whole], partition::of_ids);
+        let mut rows = 0;
+        for partition in &partitions {
+            rows += session.count(&sql::count_partition(&self.info.name, &self.id, partition), &[]).await?;
+        }
+        Ok(rows)
+    }
+
     /// Its partitions for a number of readers; of the rows with some ids alone, where there are any.
     pub fn partitions(&self, readers: usize, ids: Option<&[i64]>) -> Vec<Partition> {
         match ids {
@@ -221,6 +230,20 @@ impl SourceTable {
         self.reading.get().cloned().unwrap_or_else(|| Reading::text("nothing else was asked for"))
     }
 
+    /// Whether an index gives its rows in the order of their ids, each id once.
+    pub fn is_ordered(&self) -> bool {
+        self.info.is_plain && self.unique_id
+    }
+
+    /// Ranges of ids for a number of readers, at most `most` of them, which hold every integer together.
+    pub async fn ranges(&self, snapshot: &SourceSnapshot, readers: usize, most: u64) -> Result<Vec<IdRange>> {
+        let percent = (SAMPLE_BLOCKS * 100.0 / self.info.blocks.max(1) as f64).min(100.0);
+        let rows = snapshot.exporter.query(&sql::sample_ids(&self.info.name, &self.id, percent), &[]).await?;
+        let mut sample: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+        sample.sort_unstable();
+        Ok(partition::ranges(&sample, self.info.blocks, self.info.bytes, readers, most))
+    }
+
     /// Starts reading a partition: tuples of id and document.
     pub async fn open(&self, reader: &Session, partition: &Partition) -> Result<BatchStream> {
         let Reading { path, form, .. } = self.reading();
@@ -231,10 +254,10 @@ impl SourceTable {
     /// Rows that stand for all, by their places where it has such.
     fn sample(&self) -> Sample {
         if !self.info.has_ctid {
-            return Sample::First(SAMPLE_ROWS);
+            return Sample::First(FIRST_DOCUMENTS);
         }
-        let blocks = SAMPLE_BLOCKS.min(self.info.blocks);
+        let blocks = DOCUMENT_BLOCKS.min(self.info.blocks);
         let spread = (0..blocks).map(|number| number * self.info.blocks / blocks).collect();
-        Sample::Places(spread, SAMPLE_ROWS_PER_BLOCK)
+        Sample::Places(spread, DOCUMENTS_PER_BLOCK)
     }
 }
