@@ -188,10 +188,13 @@ impl EntityPlan {
             filtered: counts.filtered,
             ..TargetSummary::default()
         });
+        let reading = self.source.reading();
         EntitySummary {
             entity: self.entity.clone(),
             rows_read,
             rejects: tallies.iter().map(|tally| tally.rejects).sum(),
+            read_path: reading.path,
+            read_reason: reading.reason,
             elapsed_ms: 0,
             changed: None,
             targets: targets.collect(),

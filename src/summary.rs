@@ -25,6 +25,39 @@ impl Mode {
     }
 }
 
+/// In which form the documents of V1 are to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadChoice {
+    /// As the server keeps them where it lends them out and a sample reads the same both ways, else as text.
+    #[default]
+    Auto,
+    /// As text.
+    Text,
+    /// As the server keeps them, or not at all.
+    Raw,
+}
+
+/// In which form the documents of V1 were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadPath {
+    /// As the text that the server prints.
+    Text,
+    /// As the server keeps them.
+    Raw,
+}
+
+impl ReadPath {
+    /// The word of the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Raw => "raw",
+        }
+    }
+}
+
 /// How the rows of a target come to where the publish takes them from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,6 +109,10 @@ pub struct EntitySummary {
     pub rows_read: u64,
     /// Rejected cells and rows, over all targets.
     pub rejects: u64,
+    /// In which form its documents were read.
+    pub read_path: ReadPath,
+    /// Why in that form, in words.
+    pub read_reason: String,
     /// From the first byte read to the commit, in milliseconds.
     pub elapsed_ms: u64,
     /// What `--changed` has made of it; none where that was not asked for.
@@ -116,6 +153,8 @@ pub struct TargetSummary {
     pub rows: u64,
     /// Rows that were made of V1: staged, loaded, or found to be there already.
     pub loaded: u64,
+    /// Of `loaded`: rows that went through the staging table.
+    pub staged: u64,
     /// Rows inserted.
     pub inserted: u64,
     /// Rows updated because a cell differed.

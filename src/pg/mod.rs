@@ -10,6 +10,7 @@ mod fault;
 pub mod fingerprint;
 mod parameters;
 mod password;
+pub mod raw;
 pub mod session;
 pub mod settings;
 pub mod sql;
@@ -18,6 +19,7 @@ mod verify;
 
 pub use catalog::TableInfo;
 pub use copy::{BatchStream, Loader, TextStream};
+pub use raw::RawAccess;
 pub use session::{Database, Session, Side};
 pub use settings::Settings;
 pub use tokio_postgres::Row;

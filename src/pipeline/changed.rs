@@ -175,11 +175,11 @@ impl Fingerprints {
         })
     }
 
-    /// What the run reads of the entity. `lane` lets the first lane of the scan work.
+    /// What the run reads of the entity. A scan takes `lane`, which lets its first lane work.
     pub(super) async fn scope(
         self: &Arc<Self>,
         ledger: &Session,
-        lane: OwnedSemaphorePermit,
+        lane: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<Scope> {
         let job = &self.run.job;
         if let Some(ids) = &job.only_ids {
@@ -202,7 +202,7 @@ impl Fingerprints {
     async fn changes(
         self: &Arc<Self>,
         ledger: &Session,
-        lane: OwnedSemaphorePermit,
+        lane: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<Result<Changes, String>> {
         if let Some(reason) = self.void() {
             return Ok(Err(reason));
@@ -213,7 +213,7 @@ impl Fingerprints {
         if open.values > 0 {
             return Ok(Err("values of a derived target are rejected: all of it is derived again".to_owned()));
         }
-        self.scan_in_lanes(lane).await?;
+        self.scan_in_lanes(lane.take()).await?;
         let (differences, scanned) = {
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             let found = found.get_or_insert_default();
@@ -272,12 +272,11 @@ impl Fingerprints {
     }
 
     /// Scans with as many lanes as are free.
-    async fn scan_in_lanes(self: &Arc<Self>, first: OwnedSemaphorePermit) -> Result<()> {
+    async fn scan_in_lanes(self: &Arc<Self>, mut first: Option<OwnedSemaphorePermit>) -> Result<()> {
         let lanes = self.scan.as_ref().map_or(0, |scan| scan.lanes(self.run.job.jobs));
         let mut running = JoinSet::new();
-        let mut permit = Some(first);
         for _ in 0..lanes {
-            let (this, permit) = (Arc::clone(self), permit.take());
+            let (this, permit) = (Arc::clone(self), first.take());
             running.spawn(async move {
                 let _permit = match permit {
                     Some(permit) => permit,

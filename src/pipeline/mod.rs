@@ -35,10 +35,10 @@ use crate::stage::extract::SourceSnapshot;
 use crate::stage::ledger::{self, BadEnd, Ledger, NewRun};
 use crate::stage::staging::{self, Staging};
 use crate::stage::transform::Transform;
-use crate::summary::{EntitySummary, Mode, RunSummary};
+use crate::summary::{EntitySummary, Mode, ReadChoice, RunSummary};
 
 pub use budget::RejectBudget;
-use changed::Fingerprints;
+use changed::{Fingerprints, Scope};
 use entity::{EntityRun, Lane, Piece};
 
 /// What to run, and where.
@@ -53,6 +53,8 @@ pub struct Job {
     pub mode: Mode,
     /// Whether rows that V1 no longer has, and surplus rows, are deleted.
     pub prune: bool,
+    /// In which form documents are read.
+    pub read: ReadChoice,
     /// Lanes, and threads that transform.
     pub jobs: usize,
     /// How many rejects an entity may have.
@@ -126,7 +128,9 @@ impl Run {
 
         let snapshot = Arc::new(SourceSnapshot::export(&job.source).await?);
         let mut running = JoinSet::new();
-        running.spawn(Arc::clone(&self).count(plans.clone(), Arc::clone(&snapshot)));
+        if !job.changed {
+            running.spawn(Arc::clone(&self).count(plans.clone(), Arc::clone(&snapshot)));
+        }
         for plan in plan::largest_first(&plans) {
             let staging = Staging::new(run_id, &plan.entity, plan.targets.len());
             let (plan, snapshot, ledger) = (Arc::clone(plan), Arc::clone(&snapshot), Arc::clone(&ledger));
@@ -155,10 +159,6 @@ impl Run {
         plans: Vec<Arc<EntityPlan>>,
         snapshot: Arc<SourceSnapshot>,
     ) -> Result<()> {
-        if self.job.changed {
-            // What is to come is known only after a scan.
-            return Ok(());
-        }
         let session = snapshot.reader(&self.job.source, "count").await?;
         for plan in &plans {
             let ids = self.job.only_ids.as_ref().map(|ids| ids[plan.index].as_slice());
@@ -176,19 +176,33 @@ impl Run {
         snapshot: Arc<SourceSnapshot>,
         ledger: Arc<Ledger>,
     ) -> Result<()> {
-        let first = self.free_lane().await?;
+        let mut first = Some(self.free_lane().await?);
         let looked = Fingerprints::look(&self, &plan, &staging, &snapshot, ledger.session()).await?;
         let fingerprints = Arc::new(looked);
-        let scope = fingerprints.scope(ledger.session(), first).await?;
+        let scope = fingerprints.scope(ledger.session(), &mut first).await?;
         if let Some(changes) = scope.changes().filter(|changes| changes.is_empty()) {
             return fingerprints.publish_nothing(&ledger, changes).await;
         }
-        let first = self.free_lane().await?;
+        let mut running = JoinSet::new();
+        match &scope {
+            Scope::Changed(changes) => {
+                let targets = plan.program.targets().len() as u64;
+                self.job.progress.entity(plan.index).expect(changes.fetch.len() as u64, targets);
+            }
+            Scope::All if self.job.changed => {
+                running.spawn(Arc::clone(&self).count(vec![Arc::clone(&plan)], Arc::clone(&snapshot)));
+            }
+            Scope::All | Scope::Ids(_) => {}
+        }
+        let first = match first {
+            Some(lane) => lane,
+            None => self.free_lane().await?,
+        };
+        snapshot.decide(&plan.source, &plan.program, self.job.read).await?;
         let run = Arc::clone(&self);
         let entity =
             EntityRun::prepare(run, plan, staging, snapshot, ledger.session(), scope, fingerprints).await?;
         let entity = Arc::new(entity);
-        let mut running = JoinSet::new();
         running.spawn(Arc::clone(&entity).lane(first));
         running.spawn(Arc::clone(&entity.fingerprints).scan());
         for _ in 1..self.job.jobs.min(entity.pieces()) {

@@ -15,7 +15,7 @@ use crate::stage::fingerprints;
 use crate::stage::image::Image;
 use crate::stage::ledger;
 use crate::stage::publish::{self, Publish, TargetLoad};
-use crate::summary::{EntitySummary, TargetSummary};
+use crate::summary::{EntitySummary, TargetSummary, Way};
 
 impl EntityRun {
     /// Publishes the entity: one transaction for all its targets.
@@ -50,7 +50,7 @@ impl EntityRun {
         self.list_gone(&session).await?;
         let load = |(index, chosen): (usize, &super::way::Chosen)| TargetLoad {
             way: chosen.way,
-            staged: self.staged[index].load(Relaxed),
+            staged: if chosen.way == Way::Direct { 0 } else { self.staged[index].load(Relaxed) },
             listed: self.listed[index].load(Relaxed),
         };
         let loads: Vec<TargetLoad> = self.chosen.iter().enumerate().map(load).collect();

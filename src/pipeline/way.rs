@@ -53,7 +53,7 @@ pub(super) fn choose(job: &Job, plan: &EntityPlan, scope: &Scope, empty: &[bool]
         if !target.info.is_plain {
             return Chosen::new(Way::Staged, "the target is no ordinary table, or has rules or row security");
         }
-        if empty && own_are_empty {
+        if empty && own_are_empty && keys_stand_once(plan) {
             return Chosen::new(Way::Direct, "the target is empty");
         }
         if job.mode == Mode::Replace {
@@ -65,6 +65,13 @@ pub(super) fn choose(job: &Job, plan: &EntityPlan, scope: &Scope, empty: &[bool]
         }
     };
     plan.targets.iter().zip(&plan.orders).zip(empty).map(choose).collect()
+}
+
+/// Whether no row of V1 can have the merge key of another. Else the rows are staged, where the keys that stand
+/// twice can be named before the target is touched.
+fn keys_stand_once(plan: &EntityPlan) -> bool {
+    let own = plan.targets.iter().filter(|target| !target.derived);
+    plan.source.unique_id && own.into_iter().all(|target| target.key_is_id)
 }
 
 /// Why all targets are staged, if they are.

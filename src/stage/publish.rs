@@ -162,6 +162,7 @@ impl Publish<'_> {
         counts: &mut TargetSummary,
     ) -> Result<()> {
         let load = self.loads[index];
+        counts.staged = load.staged;
         // Rows that were loaded directly are checked where they are.
         let staging = if load.way == Way::Direct { &target.info.name } else { &self.staging[index] };
         let mut merge =
@@ -237,7 +238,8 @@ impl Publish<'_> {
 
     /// A merge key must stand once in V1; which of two rows should win is not ours to guess.
     async fn check_keys(&self, session: &Session, target: &PublishTarget, merge: &MergeSql) -> Result<()> {
-        if target.key_is_id && self.unique_source_id {
+        // A derived target has one row for each pair of nodes.
+        if target.derived || (target.key_is_id && self.unique_source_id) {
             return Ok(());
         }
         let repeated = session.query(&merge.repeated_keys(), &[]).await?;
