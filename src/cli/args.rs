@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::progress::ProgressMode;
+use crate::generate::Dirt;
 use crate::summary::Mode;
 
 /// Streams JSON documents out of PostgreSQL, normalises them, and publishes them into typed tables
@@ -187,11 +188,32 @@ pub struct GenerateArgs {
     /// Rows are the same for the same seed and scale
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
     pub seed: u64,
+    /// How dirty the documents are
+    #[arg(long, value_enum, default_value_t = DirtArg::Field)]
+    pub dirt: DirtArg,
     /// Connections that fill [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
     #[command(flatten)]
     pub progress: ProgressArgs,
+}
+
+/// The level of dirt as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DirtArg {
+    /// As the field has it
+    Field,
+    /// As often, but only what the server's own casts take
+    Castable,
+}
+
+impl From<DirtArg> for Dirt {
+    fn from(dirt: DirtArg) -> Self {
+        match dirt {
+            DirtArg::Field => Self::Field,
+            DirtArg::Castable => Self::Castable,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
