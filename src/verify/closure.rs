@@ -8,9 +8,7 @@
 use crate::error::Result;
 use crate::name::{TableName, quote};
 use crate::schema::{ColumnSchema, ColumnType, Scalar};
-use crate::spec::model::{
-    CastSpec, ColumnSpec, DerivedSpec, KeyPath, OnReject, Origin, PipelineSpec, TargetSpec, TextRules,
-};
+use crate::spec::model::{DerivedSpec, PipelineSpec};
 use crate::sqlgen;
 
 /// The table expression of the closure's documents.
@@ -23,57 +21,23 @@ pub fn expected_rows(
     live: &[ColumnSchema],
     source: &TableName,
 ) -> Result<String> {
-    let ends = [("parent", &derived.closure.parent), ("child", &derived.closure.child)];
-    let edges = TargetSpec {
-        key: vec![0, 1],
-        columns: ends.iter().map(|(name, path)| reference(name, path)).collect(),
-        filter: None,
-        ..derived.target.clone()
-    };
-    let edges = sqlgen::expected_rows(spec, &edges, &ends.map(|(name, _)| bigint(name)), source, None)?;
+    let edges = sqlgen::edges(derived);
+    let ends: Vec<ColumnSchema> = edges.columns.iter().map(|column| bigint(&column.name)).collect();
+    let edges = sqlgen::expected_rows(spec, &edges, &ends, source, None)?;
     // Not quoted here: the name is quoted wherever it stands.
     let documents: TableName = format!("\"{DOCUMENTS}\"").parse()?;
     let rows = sqlgen::expected_rows(spec, &derived.target, live, &documents, None)?;
     Ok(format!(
-        "{} {rows}",
-        closure(&edges, &documents.quoted(), &quote(&spec.source.id), &quote(&spec.source.document))
-    ))
-}
-
-/// The closure of `edges`, a query of two columns: edges that stand twice count once, one to itself or
-/// on a cycle is left out; two nodes are joined by the shortest chain, among several by the one whose
-/// ids are smallest from the ancestor on.
-fn closure(edges: &str, documents: &str, id: &str, document: &str) -> String {
-    format!(
-        "WITH RECURSIVE edge (a, d) AS MATERIALIZED (
-           SELECT DISTINCT e.a, e.d FROM ({edges}) e (a, d) WHERE e.a <> e.d),
-         reach (a, d) AS (
-           SELECT a, d FROM edge UNION SELECT r.a, e.d FROM reach r JOIN edge e ON e.a = r.d),
-         good (a, d) AS MATERIALIZED (
-           SELECT a, d FROM edge EXCEPT SELECT d, a FROM reach),
-         chain (a, d, path) AS (
-           SELECT a, d, ARRAY[a, d] FROM good
-           UNION ALL SELECT c.a, g.d, c.path || g.d FROM chain c JOIN good g ON g.a = c.d),
-         shortest AS (
-           SELECT DISTINCT ON (a, d) a, d, path FROM chain ORDER BY a, d, cardinality(path), path),
-         {documents} ({id}, {document}) AS (
+        "{},
+         {} ({}, {}) AS (
            SELECT 0::bigint, jsonb_build_object('ancestor', a, 'descendant', d,
-             'depth', cardinality(path) - 1, 'path', to_jsonb(path)) FROM shortest)"
-    )
-}
-
-/// A column that is read from a key as a reference.
-fn reference(name: &str, path: &KeyPath) -> ColumnSpec {
-    ColumnSpec {
-        name: name.to_owned(),
-        position: Default::default(),
-        origin: Origin::Keys(vec![path.clone()]),
-        rules: TextRules::default(),
-        cast: CastSpec { none: vec![0], ..CastSpec::plain(ColumnType::scalar(Scalar::BigInt)) },
-        default: None,
-        on_reject: OnReject::Cell,
-        references: None,
-    }
+             'depth', cardinality(path) - 1, 'path', to_jsonb(path)) FROM shortest)
+         {rows}",
+        sqlgen::closure(&edges),
+        documents.quoted(),
+        quote(&spec.source.id),
+        quote(&spec.source.document)
+    ))
 }
 
 fn bigint(name: &str) -> ColumnSchema {
