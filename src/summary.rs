@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// How staging becomes the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Insert what is new, update what differs, leave what is equal untouched.
@@ -21,6 +21,26 @@ impl Mode {
             Self::Merge => "merge",
             Self::Replace => "replace",
             Self::Insert => "insert",
+        }
+    }
+}
+
+/// In which form the documents of V1 were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadPath {
+    /// As the text that the server prints.
+    Text,
+    /// As the server keeps them.
+    Raw,
+}
+
+impl ReadPath {
+    /// The word of the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Raw => "raw",
         }
     }
 }

@@ -23,6 +23,12 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
     }
     let specs = context::pipelines(&arguments.pipelines)?;
     let databases = Databases::resolve(&arguments.databases)?;
+    let only_ids = arguments.ids.as_deref().map(|file| super::ids::read(file, &specs)).transpose()?;
+    if only_ids.is_some() && mode == Mode::Replace {
+        return Err(Error::usage("--ids has no meaning with --mode replace")
+            .detail("replace makes the target the image of all of V1")
+            .hint("use --mode merge or --mode insert"));
+    }
     let request = Request {
         specs,
         databases,
@@ -30,7 +36,7 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         prune: arguments.prune,
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
-        only_ids: None,
+        only_ids,
         progress: arguments.progress.progress,
     };
     let summary = run(request, signals).await?;

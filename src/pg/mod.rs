@@ -16,7 +16,7 @@ mod tls;
 mod verify;
 
 pub use catalog::TableInfo;
-pub use copy::{BatchStream, Loader, TextStream};
+pub use copy::{BatchStream, ByteLoader, ByteStream, Loader};
 pub use session::{Database, Session, Side};
 pub use settings::Settings;
 pub use tokio_postgres::types::ToSql;

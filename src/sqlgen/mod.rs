@@ -31,7 +31,7 @@ mod write;
 mod xanoscript;
 
 pub use arrow::arrow_statements;
-pub use closure::{closure, edges};
+pub use closure::expected_derived_rows;
 pub use merge::{merge_statement, schema_of};
 pub use select::{Extraction, PlainSql};
 pub use write::{CopiedColumn, create_table_as, delete_gone, insert, merge};

@@ -49,7 +49,8 @@ impl<'s> PlainSql<'s> {
             }
             Extraction::Record => {
                 let keys = Keys::of([target]);
-                let read = |path: &KeyPath, json| keys.read(path, json, &|_, key| format!("k.{}", quote(key)));
+                let read =
+                    |path: &KeyPath, json| keys.read(path, json, &|_, key| format!("k.{}", quote(key)));
                 self.rows(&cells(target, &id, &read), &self.record(&keys), condition)
             }
         }
@@ -85,9 +86,8 @@ impl<'s> PlainSql<'s> {
         if keys.0.is_empty() {
             return String::new();
         }
-        let definition = |(key, json): &(String, bool)| {
-            format!("{} {}", quote(key), if *json { "jsonb" } else { "text" })
-        };
+        let definition =
+            |(key, json): &(String, bool)| format!("{} {}", quote(key), if *json { "jsonb" } else { "text" });
         let columns: Vec<String> = keys.0.iter().map(definition).collect();
         let document = quote(&self.spec.source.document);
         format!(",\n  jsonb_to_record(v.{document}) AS k ({})", columns.join(", "))

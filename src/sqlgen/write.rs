@@ -106,7 +106,8 @@ pub fn create_table_as(
         let key: Vec<String> = primary_key.iter().map(|name| quote(name)).collect();
         changes.push(format!("ADD PRIMARY KEY ({})", key.join(", ")));
     }
-    let mut statements = vec![format!("CREATE TABLE {table} AS SELECT {} FROM ({select}) s", values.join(", "))];
+    let mut statements =
+        vec![format!("CREATE TABLE {table} AS SELECT {} FROM ({select}) s", values.join(", "))];
     if !changes.is_empty() {
         statements.push(format!("ALTER TABLE {table} {}", changes.join(", ")));
     }
@@ -123,8 +124,12 @@ pub fn create_table_as(
 }
 
 fn matched(target: &TargetSpec) -> String {
-    let parts: Vec<String> =
-        target.key.iter().map(|&index| column(target, index)).map(|name| format!("t.{name} = s.{name}")).collect();
+    let parts: Vec<String> = target
+        .key
+        .iter()
+        .map(|&index| column(target, index))
+        .map(|name| format!("t.{name} = s.{name}"))
+        .collect();
     parts.join(" AND ")
 }
 
@@ -133,7 +138,8 @@ fn all(target: &TargetSpec) -> Vec<usize> {
 }
 
 fn names(target: &TargetSpec, indices: &[usize], before: &str) -> String {
-    let names: Vec<String> = indices.iter().map(|&index| format!("{before}{}", column(target, index))).collect();
+    let names: Vec<String> =
+        indices.iter().map(|&index| format!("{before}{}", column(target, index))).collect();
     names.join(", ")
 }
 
