@@ -446,7 +446,9 @@ impl Bench {
                 let ready = script.open(&self.world).await?;
                 let before = self.meter.begin(session).await?;
                 ready.run().await?;
-                self.meter.end(session, before, None).await
+                let measured = self.meter.end(session, before, None).await?;
+                // What sends a statement and waits is no client whose memory could matter.
+                Ok(Measured { rss_peak_bytes: None, ..measured })
             }
         }
     }
@@ -458,7 +460,7 @@ impl Bench {
             self.entities(step.subject).iter().map(|&index| self.world.entities[index].spec.entity.clone()),
         );
         let mut more = vec!["--mode", mode.name(), "--json", "--progress", "none"];
-        let ids = self.ids_file().display().to_string();
+        let ids = self.ids_file(step.subject).display().to_string();
         match step.scenario {
             Scenario::Backfill => more.extend(["--ids", &ids]),
             Scenario::Refresh | Scenario::NoChange if mode == Mode::Merge => more.push("--prune"),
@@ -468,21 +470,26 @@ impl Bench {
         arguments
     }
 
-    fn ids_file(&self) -> PathBuf {
-        self.job.folder.join("backfill.ids")
+    fn ids_file(&self, subject: Subject) -> PathBuf {
+        self.job.folder.join(format!("backfill_{}.ids", self.name(subject)))
     }
 
-    /// Writes the ids of a backfill as `run --ids` reads them.
+    /// Writes the ids of a backfill as `run --ids` reads them: for each entity, and for all together.
     async fn write_ids(&self) -> Result<()> {
-        let mut lines = String::new();
-        for (index, entity) in self.world.entities.iter().enumerate() {
-            for id in self.world.ids_of_backfill(index).await? {
-                lines.push_str(&format!("{},{id}\n", entity.spec.entity));
+        let all = (0..self.world.entities.len()).map(Subject::Entity);
+        for subject in all.chain([Subject::Workspace]) {
+            let mut lines = String::new();
+            for index in self.entities(subject) {
+                let entity = &self.world.entities[index].spec.entity;
+                for id in self.world.ids_of_backfill(index).await? {
+                    lines.push_str(&format!("{entity},{id}\n"));
+                }
             }
+            let path = self.ids_file(subject);
+            std::fs::write(&path, lines)
+                .map_err(|error| Error::stop(format!("cannot write {}: {error}", path.display())))?;
         }
-        let path = self.ids_file();
-        std::fs::write(&path, lines)
-            .map_err(|error| Error::stop(format!("cannot write {}: {error}", path.display())))
+        Ok(())
     }
 
     /// The files of the targets as the log of changes names them, where it is to be read: where nothing

@@ -88,8 +88,7 @@ fn table(rows: &[ResultRow], style: Style) -> Table {
         ("Spread", Left),
         ("Rows/s", Right),
         ("MB/s", Right),
-        ("CPU client", Right),
-        ("CPU server", Right),
+        ("CPU client + server", Right),
         ("WAL", Right),
         ("RSS", Right),
         ("/arrow", Right),
@@ -109,7 +108,7 @@ fn table(rows: &[ResultRow], style: Style) -> Table {
         if row.correct {
             cells.extend(figures(row, style));
         } else {
-            cells.extend((0..12).map(|_| Cell::plain("")));
+            cells.extend((0..11).map(|_| Cell::plain("")));
         }
         cells.push(remark(row));
         table.row(cells);
@@ -125,14 +124,17 @@ fn figures(row: &ResultRow, style: Style) -> Vec<Cell> {
     let best = row.wall_ms.iter().copied().fold(f64::INFINITY, f64::min);
     let worst = row.wall_ms.iter().copied().fold(0.0, f64::max);
     let dash = if style.unicode { "–" } else { "-" };
+    let of_both = [row.cpu_client_ms, row.cpu_server_ms].into_iter();
+    let cpu: Vec<String> =
+        of_both.map(|ms| ms.map_or_else(|| "?".to_owned(), |ms| format!("{:.2}", ms / 1000.0))).collect();
+    let cpu = format!("{} s", cpu.join(" + "));
     let spread = format!("{:.3}{dash}{:.3}", best / 1000.0, worst / 1000.0);
     [
         seconds(row.median_ms),
         spread,
         whole(row.rows_per_s),
         row.mb_per_s.map_or_else(String::new, |speed| format!("{speed:.1}")),
-        seconds(row.cpu_client_ms),
-        seconds(row.cpu_server_ms),
+        cpu,
         bytes(row.wal_bytes),
         bytes(row.rss_peak_bytes),
         ratio(row.vs_arrow),
