@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::pg::{Database, TableInfo};
-use crate::spec::model::{Origin, PipelineSpec, TargetSpec};
+use crate::spec::model::{KeyPath, Origin, PipelineSpec, TargetSpec, TextRules};
+use crate::stage::compare::RowForm;
 use crate::stage::extract::SourceTable;
 use crate::stage::publish::PublishTarget;
 use crate::summary::{ColumnSummary, EntitySummary, TargetSummary};
@@ -25,6 +26,8 @@ pub struct EntityPlan {
     pub program: Arc<Program>,
     /// The tables that are written: those of the program, then the derived ones.
     pub targets: Vec<PublishTarget>,
+    /// For each target the form of its rows, where they come in the order of its merge key.
+    pub orders: Vec<Option<RowForm>>,
     /// The tables that are derived from all documents together.
     pub derived: Vec<DerivedPlan>,
     /// What was done, once it is done.
@@ -66,6 +69,11 @@ pub async fn plan(
                 index,
                 entity: spec.entity.clone(),
                 source: table,
+                orders: all()
+                    .zip(&infos)
+                    .enumerate()
+                    .map(|(place, (target, info))| row_form(target, info, place >= spec.targets.len()))
+                    .collect(),
                 targets: all()
                     .zip(infos)
                     .enumerate()
@@ -129,14 +137,28 @@ fn mismatch_error(mismatches: &[Mismatch]) -> Error {
 fn publish_target(spec: &TargetSpec, info: TableInfo, derived: bool) -> PublishTarget {
     let columns: Vec<String> = spec.columns.iter().map(|column| column.name.clone()).collect();
     let key: Vec<String> = spec.key.iter().map(|&index| columns[index].clone()).collect();
-    let is_integer = |name: &String| {
-        info.column(name).is_some_and(|c| matches!(c.type_name.as_str(), "bigint" | "integer" | "smallint"))
-    };
     let key_is_id = spec.key.len() == 1
         && spec.key.iter().all(|&index| spec.columns[index].origin == Origin::Id)
-        && key.iter().all(is_integer);
+        && spec.key.iter().all(|&index| spec.columns[index].rules == TextRules::default())
+        && key.iter().all(|name| is_integer(&info, name));
     let label = spec.table.to_string();
     PublishTarget { name: spec.name.clone(), label, info, columns, key, key_is_id, derived }
+}
+
+/// The form of the rows of a target whose merge key is the id of the source row, or the two ends of a link of
+/// a closure: those are made in that order. `None` where the key is anything else, or no integer.
+fn row_form(spec: &TargetSpec, info: &TableInfo, derived: bool) -> Option<RowForm> {
+    let ends = ["ancestor", "descendant"].map(|end| Origin::Keys(vec![KeyPath(vec![end.to_owned()])]));
+    let ordered: &[Origin] = if derived { &ends } else { &[Origin::Id] };
+    let columns: Vec<_> = spec.key.iter().map(|&index| &spec.columns[index]).collect();
+    let as_ordered = columns.iter().map(|column| &column.origin).eq(ordered);
+    let integers =
+        columns.iter().all(|column| is_integer(info, &column.name) && column.rules == TextRules::default());
+    (as_ordered && integers).then(|| RowForm { columns: spec.columns.len(), key: spec.key.clone() })
+}
+
+fn is_integer(info: &TableInfo, name: &str) -> bool {
+    info.column(name).is_some_and(|c| matches!(c.type_name.as_str(), "bigint" | "integer" | "smallint"))
 }
 
 /// The plans by the size of their source, largest first: the longest publish overlaps the most reads.

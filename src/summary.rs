@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// How staging becomes the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Insert what is new, update what differs, leave what is equal untouched.
@@ -26,7 +26,7 @@ impl Mode {
 }
 
 /// In which form the documents of V1 were read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReadPath {
     /// As the text that the server prints.
@@ -41,6 +41,30 @@ impl ReadPath {
         match self {
             Self::Text => "text",
             Self::Raw => "raw",
+        }
+    }
+}
+
+/// How the rows of a target come to where the publish takes them from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// Into the target itself, which was empty, inside the publishing transaction.
+    Direct,
+    /// Compared with the target as it is read back; what differs is staged.
+    Delta,
+    /// All of them staged.
+    #[default]
+    Staged,
+}
+
+impl Way {
+    /// The word of the report and of JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Delta => "delta",
+            Self::Staged => "staged",
         }
     }
 }
@@ -84,10 +108,16 @@ pub struct TargetSummary {
     pub table: String,
     /// Its name for people: `user`.
     pub name: String,
+    /// How the rows came.
+    pub way: Way,
+    /// Why they came in that way.
+    pub why: String,
     /// Rows that were to be loaded: those of V1, or those that a derived target is made of.
     pub rows: u64,
-    /// Rows that reached staging.
+    /// Rows that were made of V1: staged, loaded, or found to be there already.
     pub loaded: u64,
+    /// Of `loaded`: rows that went through the staging table.
+    pub staged: u64,
     /// Rows inserted.
     pub inserted: u64,
     /// Rows updated because a cell differed.

@@ -1,5 +1,7 @@
 //! Who takes part: contenders and scenarios, as data.
 
+use std::hash::{Hash, Hasher};
+
 use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
@@ -45,7 +47,7 @@ impl Scenario {
 }
 
 /// How a contender brings V1 into V2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// The pattern of the old guide: a statement and a transaction for each target.
     Arrow,
@@ -63,13 +65,15 @@ pub enum Way {
     Xdoflow {
         /// The publish mode.
         mode: Mode,
+        /// A further argument of `run`.
+        more: Option<&'static str>,
     },
     /// What the server alone needs: the same bytes out and the finished bytes in.
     Floor,
 }
 
 /// One that is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contender {
     /// Its name in the reports.
     pub name: &'static str,
@@ -95,7 +99,11 @@ const fn sql(name: &'static str, way: Way, scenarios: &'static [Scenario]) -> Co
 }
 
 const fn run(name: &'static str, mode: Mode, read: ReadPath, scenarios: &'static [Scenario]) -> Contender {
-    Contender { name, way: Way::Xdoflow { mode }, read: Some(read), default: true, scenarios }
+    Contender { name, way: Way::Xdoflow { mode, more: None }, read: Some(read), default: true, scenarios }
+}
+
+const fn floor(read: ReadPath) -> Contender {
+    Contender { name: "floor", way: Way::Floor, read: Some(read), default: true, scenarios: EVERYWHERE }
 }
 
 /// All contenders, in the order in which they take their turns.
@@ -113,19 +121,12 @@ pub const CONTENDERS: &[Contender] = &[
     run("xdoflow replace", Mode::Replace, ReadPath::Text, WHOLE),
     run("xdoflow insert", Mode::Insert, ReadPath::Text, INSERT),
     Contender {
-        name: "floor",
-        way: Way::Floor,
-        read: Some(ReadPath::Text),
-        default: true,
-        scenarios: EVERYWHERE,
+        way: Way::Xdoflow { mode: Mode::Merge, more: Some("--stage-all") },
+        default: false,
+        ..run("xdoflow staged", Mode::Merge, ReadPath::Text, WHOLE)
     },
-    Contender {
-        name: "floor",
-        way: Way::Floor,
-        read: Some(ReadPath::Raw),
-        default: true,
-        scenarios: EVERYWHERE,
-    },
+    floor(ReadPath::Text),
+    floor(ReadPath::Raw),
 ];
 
 impl Contender {
@@ -157,6 +158,13 @@ impl Contender {
     fn word(self) -> String {
         let name = plain_word(self.name);
         self.read.map_or(name.clone(), |read| format!("{name}:{}", read.name()))
+    }
+}
+
+/// No two contenders have the same name and read path.
+impl Hash for Contender {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.name, self.read.map(ReadPath::name)).hash(state);
     }
 }
 

@@ -175,7 +175,7 @@ struct Bench {
     world: World,
     meter: Meter,
     finished: Finished,
-    plans: HashMap<(Scenario, Subject, ReadPath), Plan>,
+    plans: HashMap<(Scenario, Subject, Contender), Plan>,
     floors: Vec<FloorTried>,
     notes: Vec<String>,
     outcomes: HashMap<(Scenario, Subject, Contender), Outcome>,
@@ -341,7 +341,7 @@ impl Bench {
         let Some(read) = contender.read else { return Ok(()) };
         let mut tried: Vec<(Plan, Duration)> = Vec::new();
         for plan in Plan::candidates(scenario, self.world.cores) {
-            self.plans.insert((scenario, subject, read), plan);
+            self.plans.insert((scenario, subject, contender), plan);
             let step = Step { scenario, subject, contender, sample: 0 };
             self.world.checkpoint().await?;
             self.tell(&Event::Begin(&self.position(step, Duration::ZERO)));
@@ -350,7 +350,7 @@ impl Bench {
             self.world.restore(scenario, contender, &self.entities(subject), true).await?;
         }
         let Some((fastest, _)) = tried.iter().min_by_key(|(_, wall)| *wall).copied() else { return Ok(()) };
-        self.plans.insert((scenario, subject, read), fastest);
+        self.plans.insert((scenario, subject, contender), fastest);
         let ms = |wall: Duration| (wall.as_secs_f64() * 10_000.0).round() / 10.0;
         self.floors.push(FloorTried {
             scenario,
@@ -425,14 +425,14 @@ impl Bench {
         let session = &self.world.session;
         let entities = self.entities(step.subject);
         match (step.contender.way, step.contender.read) {
-            (Way::Xdoflow { mode }, read) => {
-                let arguments = self.arguments(step, mode, read);
+            (Way::Xdoflow { mode, more }, _) => {
+                let arguments = self.arguments(step, mode, more);
                 let before = self.meter.begin(session).await?;
                 let rss_peak_bytes = child::run(&self.job.program, &arguments).await?;
                 self.meter.end(session, before, rss_peak_bytes).await
             }
             (Way::Floor, Some(read)) => {
-                let plan = self.plans.get(&(step.scenario, step.subject, read)).copied();
+                let plan = self.plans.get(&(step.scenario, step.subject, step.contender)).copied();
                 let plan = plan.ok_or_else(|| Error::stop("a floor was not tried out"))?;
                 let ready =
                     floor::open(&self.world, &entities, step.scenario, plan, read, &self.finished).await?;
@@ -454,19 +454,20 @@ impl Bench {
     }
 
     /// The arguments of the program.
-    fn arguments(&self, step: Step, mode: Mode, _read: Option<ReadPath>) -> Vec<String> {
+    fn arguments(&self, step: Step, mode: Mode, more: Option<&'static str>) -> Vec<String> {
         let mut arguments = vec!["run".to_owned()];
         arguments.extend(
             self.entities(step.subject).iter().map(|&index| self.world.entities[index].spec.entity.clone()),
         );
-        let mut more = vec!["--mode", mode.name(), "--json", "--progress", "none"];
+        let mut options = vec!["--mode", mode.name(), "--json", "--progress", "none"];
+        options.extend(more);
         let ids = self.ids_file(step.subject).display().to_string();
         match step.scenario {
-            Scenario::Backfill => more.extend(["--ids", &ids]),
-            Scenario::Refresh | Scenario::NoChange if mode == Mode::Merge => more.push("--prune"),
+            Scenario::Backfill => options.extend(["--ids", &ids]),
+            Scenario::Refresh | Scenario::NoChange if mode == Mode::Merge => options.push("--prune"),
             _ => {}
         }
-        arguments.extend(more.into_iter().map(str::to_owned));
+        arguments.extend(options.into_iter().map(str::to_owned));
         arguments
     }
 

@@ -476,7 +476,7 @@ pub fn block_condition(partition: &Partition) -> Option<String> {
             Some(format!("v.ctid >= '({from},0)'::tid AND v.ctid < '({to},0)'::tid"))
         }
         Partition::Blocks { from, to: None } => Some(format!("v.ctid >= '({from},0)'::tid")),
-        Partition::Whole | Partition::Ids(_) => None,
+        Partition::Whole | Partition::Ids(_) | Partition::Range(_) => None,
     }
 }
 

@@ -105,6 +105,9 @@ pub struct RunArgs {
     /// The same, for so many rejects in a hundred rows read
     #[arg(long, value_name = "P", value_parser = percent)]
     pub max_reject_percent: Option<f64>,
+    /// Stage every row and merge, instead of loading an empty V2 directly and staging only what differs
+    #[arg(long)]
+    pub stage_all: bool,
     #[command(flatten)]
     pub progress: ProgressArgs,
     /// Print the result as one JSON object
@@ -393,7 +396,7 @@ pub struct DemoArgs {
                        everything staged and one MERGE\n  \
                        ctas             CREATE TABLE AS with parallel workers, renamed into place: another table\n  \
                        plain×N record×N over as many sessions as cores: not atomic (write plainxN)\n  \
-                       xdoflow-merge, xdoflow-replace, xdoflow-insert    the program itself\n  \
+                       xdoflow-merge, xdoflow-replace, xdoflow-insert    the program itself; xdoflow-staged is run --stage-all\n  \
                        floor            the same bytes out and the finished bytes in, nothing else\n\
                        A name takes both read paths, floor:raw one, xdoflow all modes, raw all that read so.\n\n\
                        Without --source a private server is started, with a production server's settings, and a V1 \

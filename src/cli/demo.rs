@@ -175,7 +175,17 @@ impl Stage {
             Databases { source: self.database(Side::Source)?, target: self.database(Side::Target)? };
         let specs = spec::shipped()?;
         let budget = RejectBudget::default();
-        let request = Request { specs, databases, mode, prune, jobs, budget, only_ids: None, progress };
+        let request = Request {
+            specs,
+            databases,
+            mode,
+            prune,
+            jobs,
+            budget,
+            only_ids: None,
+            stage_all: false,
+            progress,
+        };
         run(request, signals).await
     }
 

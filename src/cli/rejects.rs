@@ -76,6 +76,7 @@ async fn execute_retry(arguments: &RetryArgs, signals: &Signals) -> Result<ExitC
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget::default(),
         only_ids: Some(ids),
+        stage_all: false,
         progress: arguments.progress.progress,
     };
     let summary = run(request, signals).await?;

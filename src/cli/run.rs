@@ -37,6 +37,7 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
         only_ids,
+        stage_all: arguments.stage_all,
         progress: arguments.progress.progress,
     };
     let summary = run(request, signals).await?;
@@ -58,6 +59,8 @@ pub struct Request {
     pub budget: RejectBudget,
     /// For each pipeline the ids that alone are read.
     pub only_ids: Option<Vec<Vec<i64>>>,
+    /// Stage every row, whatever could be spared.
+    pub stage_all: bool,
     pub progress: ProgressMode,
 }
 
@@ -74,6 +77,7 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
         jobs: request.jobs,
         budget: request.budget,
         only_ids: request.only_ids,
+        stage_all: request.stage_all,
         progress,
     };
     let outcome = pipeline::run(job, signals.received()).await;

@@ -14,6 +14,11 @@ pub struct TableInfo {
     pub oid: u32,
     /// Whether it is an ordinary table or a materialized view, which has ranges of ctid.
     pub has_ctid: bool,
+    /// Whether it is an ordinary table of one file, without rules and row security: rows can be copied
+    /// into it, and a row is known by its ctid.
+    pub is_plain: bool,
+    /// The file that holds it, which a rewrite replaces; 0 where there is none.
+    pub filenode: u32,
     /// Blocks of its main fork.
     pub blocks: u64,
     /// Bytes of the table with its TOAST table.
@@ -40,6 +45,8 @@ impl TableInfo {
             name: TableName::new(row.get::<_, String>("nspname"), row.get::<_, String>("relname")),
             oid,
             has_ctid: row.get("has_ctid"),
+            is_plain: row.get("is_plain"),
+            filenode: row.get("filenode"),
             blocks: u64::try_from(row.get::<_, i64>("blocks")).unwrap_or(0),
             bytes: u64::try_from(row.get::<_, i64>("bytes")).unwrap_or(0),
             columns: columns
@@ -95,6 +102,8 @@ impl TableInfo {
 /// `to_regclass` takes the name as SQL writes it, and gives NULL instead of an error.
 const TABLE: &str = "
     SELECT c.oid, n.nspname::text, c.relname::text, c.relkind IN ('r', 'm') AS has_ctid,
+           c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhassubclass AND NOT c.relrowsecurity AS is_plain,
+           coalesce(pg_relation_filenode(c.oid), 0) AS filenode,
            CASE WHEN c.relkind IN ('r', 'm')
                 THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END AS blocks,
            coalesce(pg_table_size(c.oid), 0) AS bytes

@@ -4,8 +4,8 @@
 //! exactly how many rows it wrote, and none of them touches a row that is equal. Two rows are equal
 //! when their images are (`*<>`): `IS DISTINCT FROM` would hold 1.10 and 1.1 equal.
 
-use crate::name::{TableName, quote};
-use crate::partition::Partition;
+use crate::name::{TableName, literal, quote};
+use crate::partition::{IdRange, Partition};
 
 /// The names that the statements of one target are made of.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct MergeSql {
     row_order: String,
     /// Quarantined ids, which no delete may touch: a condition on `t`, beginning with AND; or nothing.
     keep: String,
+    /// The list of rows that are to go, quoted, where a comparison has made one; else all of V1 is staged.
+    gone: Option<String>,
 }
 
 impl MergeSql {
@@ -34,19 +36,22 @@ impl MergeSql {
         key: impl IntoIterator<Item = impl AsRef<str>>,
         primary_key: &[String],
     ) -> Self {
-        let row_order = if primary_key.is_empty() {
-            "tableoid, ctid".to_owned()
-        } else {
-            join(primary_key.iter().map(|name| quote(name)), ", ")
-        };
         Self {
             target: target.quoted(),
             staging: staging.quoted(),
             columns: columns.into_iter().map(|name| quote(name.as_ref())).collect(),
             key: key.into_iter().map(|name| quote(name.as_ref())).collect(),
-            row_order,
+            row_order: row_order(primary_key),
             keep: String::new(),
+            gone: None,
         }
+    }
+
+    /// Takes the rows that are to go from a list of their places, with the columns of [`GONE_COLUMNS`].
+    #[must_use]
+    pub fn listed(mut self, gone: &TableName) -> Self {
+        self.gone = Some(gone.quoted());
+        self
     }
 
     /// Keeps the rows whose key is the id of a row in quarantine. `$1` of the deletes and counts is
@@ -66,6 +71,14 @@ impl MergeSql {
         format!("SELECT count(*) FROM {}", self.staging)
     }
 
+    /// The rows of the list of those that are to go.
+    pub fn count_listed(&self) -> String {
+        match &self.gone {
+            Some(gone) => format!("SELECT count(*) FROM {gone}"),
+            None => "SELECT 0::bigint".to_owned(),
+        }
+    }
+
     /// The rows of the target.
     pub fn count_target(&self) -> String {
         format!("SELECT count(*) FROM {}", self.target)
@@ -83,27 +96,44 @@ impl MergeSql {
 
     /// The rows whose key V1 no longer has.
     pub fn count_stale(&self) -> String {
-        format!("SELECT count(*) FROM {} t WHERE {}{}", self.target, self.not_staged(), self.keep)
+        format!("SELECT count(*) FROM {} t{}", self.target, self.stale("JOIN", "ON"))
     }
 
     /// Deletes the rows whose key V1 no longer has.
     pub fn delete_stale(&self) -> String {
-        format!("DELETE FROM {} t WHERE {}{}", self.target, self.not_staged(), self.keep)
+        format!("DELETE FROM {} t{}", self.target, self.stale("USING", "WHERE"))
+    }
+
+    fn stale(&self, join: &str, on: &str) -> String {
+        match &self.gone {
+            Some(gone) => {
+                format!(" {join} {gone} g {on} t.ctid = g.place AND NOT g.surplus{}", self.keep)
+            }
+            None => format!(" WHERE {}{}", self.not_staged(), self.keep),
+        }
     }
 
     /// The rows beyond the first of a key that V1 has.
     pub fn count_surplus(&self) -> String {
-        format!("SELECT count(*) FROM ({}) extra WHERE extra.copy > 1", self.numbered())
+        match &self.gone {
+            Some(gone) => format!("SELECT count(*) FROM {gone} g WHERE g.surplus"),
+            None => format!("SELECT count(*) FROM ({}) extra WHERE extra.copy > 1", self.numbered()),
+        }
     }
 
     /// Deletes the rows beyond the first of a key that V1 has.
     pub fn delete_surplus(&self) -> String {
-        format!(
-            "DELETE FROM {} d USING ({}) extra
-             WHERE d.ctid = extra.ctid AND d.tableoid = extra.tableoid AND extra.copy > 1",
-            self.target,
-            self.numbered()
-        )
+        match &self.gone {
+            Some(gone) => {
+                format!("DELETE FROM {} t USING {gone} g WHERE t.ctid = g.place AND g.surplus", self.target)
+            }
+            None => format!(
+                "DELETE FROM {} d USING ({}) extra
+                 WHERE d.ctid = extra.ctid AND d.tableoid = extra.tableoid AND extra.copy > 1",
+                self.target,
+                self.numbered()
+            ),
+        }
     }
 
     /// Updates the rows of which a cell differs. Returns one row: how many keys were updated.
@@ -178,12 +208,26 @@ impl MergeSql {
 
 /// `COPY (SELECT id, document …) TO STDOUT` of a partition.
 pub fn copy_documents(table: &TableName, id: &str, document: &str, partition: &Partition) -> String {
+    let order = match partition {
+        // By the column itself, so that its index gives the order.
+        Partition::Range(_) => format!(" ORDER BY {}", quote(id)),
+        Partition::Whole | Partition::Blocks { .. } | Partition::Ids(_) => String::new(),
+    };
     format!(
-        "COPY (SELECT {}::bigint, {} FROM {}{}) TO STDOUT (FORMAT binary)",
+        "COPY (SELECT {}::bigint, {} FROM {}{}{order}) TO STDOUT (FORMAT binary)",
         quote(id),
         quote(document),
         table.quoted(),
         condition(id, partition)
+    )
+}
+
+/// Some ids of a table: those in a sample of its blocks, so many percent of them.
+pub fn sample_ids(table: &TableName, id: &str, percent: f64) -> String {
+    format!(
+        "SELECT {0}::bigint FROM {1} TABLESAMPLE SYSTEM ({percent}) WHERE {0} IS NOT NULL",
+        quote(id),
+        table.quoted()
     )
 }
 
@@ -195,6 +239,7 @@ pub fn count_partition(table: &TableName, id: &str, partition: &Partition) -> St
 fn condition(id: &str, partition: &Partition) -> String {
     match partition {
         Partition::Whole => String::new(),
+        Partition::Range(range) => in_range(&quote(id), *range, false),
         Partition::Blocks { from, to: None } => format!(" WHERE ctid >= '({from},0)'::tid"),
         Partition::Blocks { from, to: Some(to) } => {
             format!(" WHERE ctid >= '({from},0)'::tid AND ctid < '({to},0)'::tid")
@@ -204,6 +249,115 @@ fn condition(id: &str, partition: &Partition) -> String {
             let ids = join(ids.iter().map(i64::to_string), ",");
             format!(" WHERE {} = ANY ('{{{ids}}}'::bigint[])", quote(id))
         }
+    }
+}
+
+/// A WHERE clause on an integer column; the range without an end holds NULL too where `or_null`.
+fn in_range(column: &str, range: IdRange, or_null: bool) -> String {
+    match (range.from, range.to) {
+        (None, None) => String::new(),
+        (Some(from), None) if or_null => format!(" WHERE ({column} >= {from} OR {column} IS NULL)"),
+        (Some(from), None) => format!(" WHERE {column} >= {from}"),
+        (None, Some(to)) => format!(" WHERE {column} < {to}"),
+        (Some(from), Some(to)) => format!(" WHERE {column} >= {from} AND {column} < {to}"),
+    }
+}
+
+/// The columns of a list of rows of a target: the first column of the key, the place, and whether the row
+/// stands beside another of its key.
+pub const GONE_COLUMNS: [(&str, &str); 3] = [("key", "bigint"), ("place", "tid"), ("surplus", "boolean")];
+
+/// The statements about a target that is compared with V1, row by row, in the order of its key.
+#[derive(Clone, Debug)]
+pub struct TargetSql {
+    /// The target, quoted.
+    target: String,
+    /// The columns that are written, quoted.
+    columns: Vec<String>,
+    /// The merge key, quoted.
+    key: Vec<String>,
+    /// What decides which row of a key stays: the first of these, ascending.
+    row_order: String,
+}
+
+impl TargetSql {
+    /// Takes the names.
+    pub fn new(
+        target: &TableName,
+        columns: impl IntoIterator<Item = impl AsRef<str>>,
+        key: impl IntoIterator<Item = impl AsRef<str>>,
+        primary_key: &[String],
+    ) -> Self {
+        Self {
+            target: target.quoted(),
+            columns: columns.into_iter().map(|name| quote(name.as_ref())).collect(),
+            key: key.into_iter().map(|name| quote(name.as_ref())).collect(),
+            row_order: row_order(primary_key),
+        }
+    }
+
+    /// `COPY` of the written columns and the place of the rows of a range, in the order of the key, the row
+    /// that stays in front.
+    pub fn copy(&self, range: IdRange) -> String {
+        format!(
+            "COPY (SELECT {}, ctid FROM {}{} ORDER BY {}, {}) TO STDOUT (FORMAT binary)",
+            self.columns.join(", "),
+            self.target,
+            in_range(&self.key[0], range, true),
+            self.key.join(", "),
+            self.row_order
+        )
+    }
+
+    /// One row: the rows of the target, those among them that a snapshot does not see, and the table's file.
+    /// `$1` is the snapshot as text.
+    ///
+    /// Only a row that is about as young as the snapshot is asked for its visibility: `age` costs next to
+    /// nothing, and most rows are old.
+    pub fn changed_since(&self) -> String {
+        format!(
+            "SELECT count(*), count(*) FILTER (WHERE {}), pg_relation_filenode({}::regclass)
+             FROM {} t {UNSEEN_FROM}",
+            UNSEEN,
+            literal(&self.target),
+            self.target
+        )
+    }
+
+    /// The same for each range of the first key column: its number, from 0, and the two counts. `$2` holds
+    /// the bounds between the ranges.
+    pub fn changed_ranges(&self) -> String {
+        format!(
+            "SELECT coalesce(width_bucket(t.{key}::bigint, $2::bigint[]), cardinality($2::bigint[])),
+                    count(*), count(*) FILTER (WHERE {UNSEEN})
+             FROM {target} t {UNSEEN_FROM} GROUP BY 1",
+            key = self.key[0],
+            target = self.target
+        )
+    }
+}
+
+/// Whether a row `t` is not seen by the snapshot `s`. A row's xmin has 32 bits; being at least the oldest
+/// that the snapshot may not see, it is so many above that one. The age of a row that was frozen long ago
+/// may have become negative.
+const UNSEEN: &str = "CASE WHEN age(t.xmin) BETWEEN 0 AND s.oldest_age THEN NOT pg_visible_in_snapshot(
+    (s.oldest + ((t.xmin::text::bigint - s.oldest) & 4294967295))::text::xid8, s.seen) ELSE false END";
+const UNSEEN_FROM: &str = "CROSS JOIN (
+    SELECT seen, oldest, age((oldest & 4294967295)::text::xid) AS oldest_age
+    FROM (SELECT $1::text::pg_snapshot AS seen, pg_snapshot_xmin($1::text::pg_snapshot)::text::bigint AS oldest) one
+    OFFSET 0) s";
+
+/// Deletes the rows of a range from a staging table or a list of rows by the column that holds the key.
+pub fn delete_range(table: &TableName, key: &str, range: IdRange) -> String {
+    format!("DELETE FROM {}{}", table.quoted(), in_range(&quote(key), range, true))
+}
+
+/// What decides which row of a key stays: the first of these, ascending.
+fn row_order(primary_key: &[String]) -> String {
+    if primary_key.is_empty() {
+        "tableoid, ctid".to_owned()
+    } else {
+        join(primary_key.iter().map(|name| quote(name)), ", ")
     }
 }
 

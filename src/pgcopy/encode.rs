@@ -5,6 +5,7 @@
 //! carries the buffers of many batches.
 
 use super::SIGNATURE;
+use super::frame::Tuples;
 
 /// What every stream begins with: the signature, no flags, no extension.
 pub fn header() -> Vec<u8> {
@@ -83,6 +84,28 @@ impl RowBuffer {
             self.bytes.truncate(start);
         }
         written
+    }
+
+    /// Appends a row that another buffer holds, without its count of fields in front.
+    pub fn copy_row(&mut self, columns: u16, fields: &[u8]) {
+        self.begin_row(columns);
+        self.bytes.extend_from_slice(fields);
+        self.end_row();
+    }
+
+    /// Appends the rows of another buffer.
+    pub fn append(&mut self, other: Self) {
+        if self.bytes.is_empty() {
+            *self = other;
+        } else {
+            self.bytes.extend_from_slice(&other.bytes);
+            self.rows += other.rows;
+        }
+    }
+
+    /// The rows, each of `columns` fields.
+    pub fn tuples(&self, columns: usize) -> Tuples<'_> {
+        Tuples::new(&self.bytes, columns)
     }
 
     /// Whole rows in the buffer.

@@ -203,6 +203,11 @@ impl Batch {
         Tuples { rest: &self.bytes, columns: self.columns }
     }
 
+    /// Bytes as they stood in the stream.
+    pub fn bytes_at(&self, range: std::ops::Range<usize>) -> Option<&[u8]> {
+        self.bytes.get(range)
+    }
+
     /// The tuple that begins at a byte, and the byte where the next one begins; `None` at the end. The
     /// first begins at 0. For those who cannot hold an iterator beside the batch.
     pub fn tuple_at(&self, at: usize) -> Option<(Tuple<'_>, usize)> {
@@ -212,15 +217,24 @@ impl Batch {
     }
 }
 
-/// The tuples of a [`Batch`].
+/// The tuples of a [`Batch`], or of a buffer of rows.
+#[derive(Clone)]
 pub struct Tuples<'a> {
     rest: &'a [u8],
     columns: usize,
 }
 
 /// One tuple: an iterator over its fields, each a payload or `None` for NULL.
+#[derive(Clone)]
 pub struct Tuple<'a> {
     rest: &'a [u8],
+}
+
+impl<'a> Tuples<'a> {
+    /// The tuples in bytes that hold whole ones alone, each of `columns` fields.
+    pub(super) fn new(rest: &'a [u8], columns: usize) -> Self {
+        Self { rest, columns }
+    }
 }
 
 impl<'a> Tuple<'a> {

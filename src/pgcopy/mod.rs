@@ -19,7 +19,7 @@ pub mod frame;
 pub mod numeric;
 
 pub use encode::RowBuffer;
-pub use frame::{Batch, Framer, Malformed};
+pub use frame::{Batch, Framer, Malformed, Tuple, Tuples};
 
 /// The first eleven bytes of every stream.
 pub const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";

@@ -5,13 +5,16 @@
 //! entities of a run, see one instant of V1, whatever is written to it meanwhile.
 
 use crate::error::{Error, Result};
-use crate::partition::{self, Partition};
+use crate::partition::{self, IdRange, Partition};
 use crate::pg::{BatchStream, Database, Session, TableInfo, sql};
 use crate::spec::model::SourceSpec;
 
 /// How many bytes a batch holds: enough that a message to another thread costs nothing beside it, and
 /// little enough that a dozen in flight do not show in the memory of the process.
 pub const BATCH_BYTES: usize = 256 << 10;
+
+/// How many blocks are looked at to learn where the ids of a table lie: some milliseconds.
+const SAMPLE_BLOCKS: f64 = 300.0;
 
 /// The transaction that exports the snapshot of a run.
 pub struct SourceSnapshot {
@@ -38,17 +41,14 @@ impl SourceSnapshot {
         Ok(Self { exporter, id })
     }
 
-    /// Rows of a table, or of those with some ids, that the snapshot sees.
-    pub async fn count(&self, table: &SourceTable, ids: Option<&[i64]>) -> Result<u64> {
-        let partitions = ids.map_or_else(|| vec![Partition::Whole], partition::of_ids);
-        let mut rows = 0;
-        for partition in &partitions {
-            rows += self
-                .exporter
-                .count(&sql::count_partition(&table.info.name, &table.id, partition), &[])
-                .await?;
-        }
-        Ok(rows)
+    /// The session that holds it, for short queries.
+    pub fn session(&self) -> &Session {
+        &self.exporter
+    }
+
+    /// What it sees, as text: a `pg_snapshot`.
+    pub async fn visible(&self) -> Result<String> {
+        Ok(self.exporter.query_one("SELECT pg_current_snapshot()::text", &[]).await?.get(0))
     }
 
     /// Opens a reader that sees the same instant.
@@ -106,6 +106,16 @@ impl SourceTable {
         &self.info
     }
 
+    /// Its rows, or those with some ids, as a session sees them.
+    pub async fn count(&self, session: &Session, ids: Option<&[i64]>) -> Result<u64> {
+        let partitions = ids.map_or_else(|| vec![Partition::Whole], partition::of_ids);
+        let mut rows = 0;
+        for partition in &partitions {
+            rows += session.count(&sql::count_partition(&self.info.name, &self.id, partition), &[]).await?;
+        }
+        Ok(rows)
+    }
+
     /// Its partitions for a number of readers; of the rows with some ids alone, where there are any.
     pub fn partitions(&self, readers: usize, ids: Option<&[i64]>) -> Vec<Partition> {
         match ids {
@@ -113,6 +123,20 @@ impl SourceTable {
             None if self.info.has_ctid => partition::plan(self.info.blocks, self.info.bytes, readers),
             None => vec![Partition::Whole],
         }
+    }
+
+    /// Whether an index gives its rows in the order of their ids, each id once.
+    pub fn is_ordered(&self) -> bool {
+        self.info.is_plain && self.unique_id
+    }
+
+    /// Ranges of ids for a number of readers, at most `most` of them, which hold every integer together.
+    pub async fn ranges(&self, snapshot: &SourceSnapshot, readers: usize, most: u64) -> Result<Vec<IdRange>> {
+        let percent = (SAMPLE_BLOCKS * 100.0 / self.info.blocks.max(1) as f64).min(100.0);
+        let rows = snapshot.exporter.query(&sql::sample_ids(&self.info.name, &self.id, percent), &[]).await?;
+        let mut sample: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+        sample.sort_unstable();
+        Ok(partition::ranges(&sample, self.info.blocks, self.info.bytes, readers, most))
     }
 
     /// Starts reading a partition: tuples of id and document.

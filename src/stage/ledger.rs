@@ -88,7 +88,7 @@ impl Ledger {
     }
 
     /// Marks the run as done.
-    pub async fn finish(self) -> Result<()> {
+    pub async fn finish(&self) -> Result<()> {
         self.session
             .execute(
                 "UPDATE xdoflow.runs SET state = 'done', finished_at = now() WHERE run_id = $1",

@@ -1,109 +1,94 @@
-//! Loading: row buffers into the staging tables, one connection for each target and lane.
+//! Loading: rows of several tables over one connection.
 //!
-//! One COPY carries one partition: the server reports an error only at the end of a COPY, so what one
-//! carries is bounded. The quarantine's COPY is opened with the first reject, and most partitions of a
-//! clean table open none.
-
-use futures::future::try_join_all;
+//! A connection carries one COPY at a time. So the rows of the table whose COPY is open go out at once,
+//! those of the others wait in memory, and when [`PENDING_BYTES`] have gathered, the table with the most
+//! has its turn. A pipeline of one target never changes over; one of five does so once for each mebibyte,
+//! which costs a round trip. A connection for each table and lane instead would cost a hundred of them at
+//! eight lanes, and gains nothing: the lanes keep the server's cores busy.
+//!
+//! The server reports an error only at the end of a COPY: rows count as loaded when [`Writer::flush`] has
+//! returned.
 
 use crate::error::Result;
-use crate::name::TableName;
-use crate::pg::{Database, Loader, Session, sql};
+use crate::pg::{Loader, Session};
 use crate::pgcopy::RowBuffer;
-use crate::transform::Program;
-use crate::transform::output::{Output, REJECT_COLUMNS};
 
-/// The connections of one lane to the target.
-pub struct LoadLane {
-    targets: Vec<Session>,
-    rejects: Session,
-    statements: Statements,
+/// How many bytes wait, over all tables, before another table has its turn.
+const PENDING_BYTES: usize = 1 << 20;
+
+/// Loads rows into several tables.
+pub struct Writer {
+    session: Session,
+    tables: Vec<Pending>,
+    /// The table whose COPY is open.
+    open: Option<(usize, Loader)>,
+    pending_bytes: usize,
 }
 
-struct Statements {
-    targets: Vec<String>,
-    rejects: String,
+/// A table, and the rows that wait for it.
+struct Pending {
+    /// Its `COPY … FROM STDIN`.
+    copy: String,
+    rows: RowBuffer,
 }
 
-/// The COPYs of one partition.
-pub struct PartitionLoad<'a> {
-    lane: &'a LoadLane,
-    targets: Vec<Loader>,
-    rejects: Option<Loader>,
-}
-
-impl LoadLane {
-    /// Opens the connections.
-    pub async fn connect(
-        target: &Database,
-        entity: &str,
-        program: &Program,
-        staging: &[TableName],
-        rejects: &TableName,
-    ) -> Result<Self> {
-        let purpose = format!("load {entity}");
-        let sessions = program.targets().iter().map(|_| target.connect(&purpose));
-        let targets = try_join_all(sessions).await?;
-        let rejects_session = target.connect(&purpose).await?;
-        let statements = Statements {
-            targets: staging
-                .iter()
-                .zip(program.targets())
-                .map(|(table, target)| {
-                    sql::copy_into(table, target.columns().iter().map(|column| &column.name))
-                })
-                .collect(),
-            rejects: sql::copy_into(rejects, REJECT_COLUMNS.iter().map(|(name, _)| name)),
-        };
-        for session in targets.iter().chain([&rejects_session]) {
-            // Staging is thrown away with the run: its commits need not reach the disk.
-            session.batch("SET synchronous_commit = off").await?;
-        }
-        Ok(Self { targets, rejects: rejects_session, statements })
+impl Writer {
+    /// Takes a session, in a transaction or not, and the COPY statement of each table.
+    pub fn new(session: Session, copies: Vec<String>) -> Self {
+        let tables = copies.into_iter().map(|copy| Pending { copy, rows: RowBuffer::default() }).collect();
+        Self { session, tables, open: None, pending_bytes: 0 }
     }
 
-    /// Starts the COPYs of a partition.
-    pub async fn open(&self) -> Result<PartitionLoad<'_>> {
-        let opening = self
-            .targets
-            .iter()
-            .zip(&self.statements.targets)
-            .map(|(session, sql)| Loader::open(session, sql));
-        let targets = try_join_all(opening).await?;
-        Ok(PartitionLoad { lane: self, targets, rejects: None })
-    }
-}
-
-impl PartitionLoad<'_> {
-    /// Sends the rows of an output; its buffers are empty afterwards. Returns the bytes sent.
-    pub async fn send(&mut self, output: &mut Output) -> Result<u64> {
-        let mut bytes = 0;
-        for (loader, rows) in self.targets.iter_mut().zip(&mut output.targets) {
-            bytes += rows.len() as u64;
-            loader.send(std::mem::take(rows)).await?;
-        }
-        let rejects = std::mem::take(&mut output.rejects);
-        bytes += rejects.len() as u64;
-        self.send_rejects(rejects).await?;
-        Ok(bytes)
-    }
-
-    async fn send_rejects(&mut self, rejects: RowBuffer) -> Result<()> {
-        if rejects.is_empty() {
+    /// Loads rows into the table of an index. An `Ok` does not say that the server has taken them.
+    pub async fn send(&mut self, table: usize, rows: RowBuffer) -> Result<()> {
+        if rows.is_empty() {
             return Ok(());
         }
-        if self.rejects.is_none() {
-            self.rejects = Some(Loader::open(&self.lane.rejects, &self.lane.statements.rejects).await?);
+        if let Some((open, loader)) = &mut self.open
+            && *open == table
+        {
+            return loader.send(rows).await;
         }
-        match &mut self.rejects {
-            Some(loader) => loader.send(rejects).await,
+        self.pending_bytes += rows.len();
+        self.tables[table].rows.append(rows);
+        if self.open.is_none() || self.pending_bytes > PENDING_BYTES {
+            self.change_over().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Ends the open COPY, and begins that of the table for which most waits.
+    async fn change_over(&mut self) -> Result<()> {
+        self.close().await?;
+        let most = (0..self.tables.len()).max_by_key(|&table| self.tables[table].rows.len());
+        let Some(table) = most.filter(|&table| !self.tables[table].rows.is_empty()) else { return Ok(()) };
+        let rows = std::mem::take(&mut self.tables[table].rows);
+        self.pending_bytes -= rows.len();
+        let mut loader = Loader::open(&self.session, &self.tables[table].copy).await?;
+        loader.send(rows).await?;
+        self.open = Some((table, loader));
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        match self.open.take() {
+            Some((_, loader)) => loader.finish().await.map(|_| ()),
             None => Ok(()),
         }
     }
 
-    /// Ends the COPYs: only now the server has taken the rows, and as many as were sent.
-    pub async fn finish(self) -> Result<()> {
-        try_join_all(self.targets.into_iter().chain(self.rejects).map(Loader::finish)).await?;
-        Ok(())
+    /// Loads what waits: now the server has taken all rows, and as many as were sent. The session is free
+    /// for other statements until the next rows come.
+    pub async fn flush(&mut self) -> Result<()> {
+        while self.pending_bytes > 0 {
+            self.change_over().await?;
+        }
+        self.close().await
+    }
+
+    /// The session, after a [`flush`](Self::flush).
+    pub fn into_session(self) -> Session {
+        self.session
     }
 }

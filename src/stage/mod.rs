@@ -1,10 +1,12 @@
 //! The stages of the data path. None imports another; `pipeline` joins them.
 //!
 //! ```text
-//! extract ─batches─► transform (rayon) ─row buffers─► load ─staging─► publish
+//! extract ─batches─► transform (rayon) ─row buffers─► (compare) ─► load ─staging─► publish
 //! ```
 
+pub mod compare;
 pub mod extract;
+pub mod image;
 pub mod ledger;
 pub mod load;
 pub mod publish;

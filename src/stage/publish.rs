@@ -1,19 +1,19 @@
 //! Publishing: staging becomes the target, in one transaction for all targets of an entity.
 //!
 //! ```text
-//! lock the targets against writers (readers go on)
+//! begin, and lock the targets against writers (readers go on)
 //! guards: the rows add up, no merge key twice, no empty V1 over a full V2
 //! each target: delete what is gone, delete surplus rows, update what differs, insert what is new
 //! ```
-//! The caller opens the transaction, adds the ledger's rows to it, and commits: whatever fails on the
-//! way leaves the targets as they were.
+//! A target that is loaded directly has its rows already, from the same transaction. The caller adds the
+//! ledger's rows, and commits: whatever fails on the way leaves the targets as they were.
 
 use crate::error::{Error, Result};
 use crate::name::TableName;
 use crate::pg::sql::MergeSql;
 use crate::pg::{Session, TableInfo};
 use crate::progress::EntityProgress;
-use crate::summary::{EntitySummary, Mode, TargetSummary};
+use crate::summary::{EntitySummary, Mode, TargetSummary, Way};
 
 /// How long the publish waits for a lock that another session holds.
 const LOCK_TIMEOUT: &str = "30s";
@@ -41,6 +41,17 @@ pub struct PublishTarget {
     pub derived: bool,
 }
 
+/// What waits to be published of one target.
+#[derive(Clone, Copy, Debug)]
+pub struct TargetLoad {
+    /// How its rows came.
+    pub way: Way,
+    /// Rows that were sent to its staging table, and to its list of rows that are to go.
+    pub staged: u64,
+    /// See `staged`.
+    pub listed: u64,
+}
+
 /// Everything that a publish works on.
 #[derive(Debug)]
 pub struct Publish<'a> {
@@ -53,8 +64,12 @@ pub struct Publish<'a> {
     pub partial: bool,
     /// The targets, in the order of the pipeline file.
     pub targets: &'a [PublishTarget],
+    /// How the rows of each came, and how many are staged.
+    pub loads: &'a [TargetLoad],
     /// Their staging tables.
     pub staging: &'a [TableName],
+    /// Their lists of rows that are to go.
+    pub gone: &'a [TableName],
     /// The staging table of the rejected values.
     pub rejects: &'a TableName,
     /// Whether the server promises that no id stands twice in V1.
@@ -63,14 +78,41 @@ pub struct Publish<'a> {
     pub progress: &'a EntityProgress,
 }
 
+/// Opens the transaction of a publish, and locks all targets in one statement, in the order of their names,
+/// so that two publishes cannot wait for each other.
+pub async fn begin<'t>(
+    session: &Session,
+    targets: impl IntoIterator<Item = &'t PublishTarget>,
+) -> Result<()> {
+    let mut names: Vec<String> = targets.into_iter().map(|target| target.info.name.quoted()).collect();
+    names.sort();
+    let settings = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; \
+         SET LOCAL work_mem = '{WORK_MEM}'"
+    );
+    session.batch(&settings).await?;
+    session.batch(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", names.join(", "))).await.map_err(
+        |error| {
+            error.context("locking the targets against other writers").hint(
+                "a session that writes to a target, or waits in an open transaction, holds a lock on it: \
+                 pg_locks and pg_stat_activity name it",
+            )
+        },
+    )
+}
+
+/// Which of the targets hold no row.
+pub async fn are_empty(session: &Session, targets: &[PublishTarget]) -> Result<Vec<bool>> {
+    let each = targets.iter().map(|target| format!("NOT EXISTS (SELECT FROM {})", target.info.name.quoted()));
+    let sql = format!("SELECT ARRAY[{}]::boolean[]", each.collect::<Vec<_>>().join(", "));
+    Ok(session.query_one(&sql, &[]).await?.get(0))
+}
+
 impl Publish<'_> {
-    /// Merges the staging tables into their targets, inside the transaction that the caller opened and
-    /// will commit. `summary` comes with what was read and loaded, and leaves with what was written.
+    /// Merges the staging tables into their targets, inside the transaction that [`begin`] has opened and
+    /// the caller will commit. `summary` comes with what was read and loaded, and leaves with what was
+    /// written.
     pub async fn apply(&self, session: &Session, summary: &mut EntitySummary) -> Result<()> {
-        session
-            .batch(&format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL work_mem = '{WORK_MEM}'"))
-            .await?;
-        self.lock_targets(session).await?;
         for (target, counts) in self.targets.iter().zip(&summary.targets) {
             check_conservation(target, counts)?;
         }
@@ -85,21 +127,6 @@ impl Publish<'_> {
         Ok(())
     }
 
-    /// Locks all targets in one statement, in the order of their names, so that two publishes cannot
-    /// wait for each other.
-    async fn lock_targets(&self, session: &Session) -> Result<()> {
-        let mut names: Vec<String> = self.targets.iter().map(|target| target.info.name.quoted()).collect();
-        names.sort();
-        session.batch(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", names.join(", "))).await.map_err(
-            |error| {
-                error.context("locking the targets against other writers").hint(
-                    "a session that writes to a target, or waits in an open transaction, holds a lock on it: \
-                 pg_locks and pg_stat_activity name it",
-                )
-            },
-        )
-    }
-
     async fn publish_target(
         &self,
         session: &Session,
@@ -107,28 +134,36 @@ impl Publish<'_> {
         target: &PublishTarget,
         counts: &mut TargetSummary,
     ) -> Result<()> {
-        let staging = &self.staging[index];
+        let load = self.loads[index];
+        counts.staged = load.staged;
+        // Rows that were loaded directly are checked where they are.
+        let staging = if load.way == Way::Direct { &target.info.name } else { &self.staging[index] };
         let mut merge =
             MergeSql::new(&target.info.name, staging, &target.columns, &target.key, &target.info.primary_key);
         let keeps_quarantined = counts.quarantined > 0 && target.key_is_id;
         if keeps_quarantined {
             merge = merge.keep_quarantined(self.rejects);
         }
-        session.batch(&format!("ANALYZE {}", staging.quoted())).await?;
-        let staged = session.count(&merge.count_staged(), &[]).await?;
-        if staged != counts.loaded {
-            return Err(Error::stop("the staging table does not hold what was loaded")
-                .detail(format!("{} rows were loaded, {staged} are there", counts.loaded))
-                .hint("the server may have been restarted, which empties unlogged tables; run again"));
+        if load.way == Way::Delta {
+            merge = merge.listed(&self.gone[index]);
+        }
+        if load.way != Way::Direct {
+            self.check_staging(session, index, &merge).await?;
         }
         self.check_keys(session, target, &merge).await?;
         // Quarantined rows that cannot be told by their key might be any row: nothing is deleted then.
         let deletes_allowed = counts.quarantined == 0 || target.key_is_id;
         let mut steps = Steps::new(self.progress, counts.loaded);
-        let step = Step { session, merge: &merge, label: keeps_quarantined.then_some(target.label.as_str()) };
+        if load.way == Way::Direct {
+            counts.inserted = counts.loaded;
+            steps.finish();
+            return Ok(());
+        }
+        let label = keeps_quarantined.then_some(target.label.as_str());
+        let step = Step { session, merge: &merge, load, label };
         match self.mode {
             Mode::Insert => {
-                counts.inserted = session.execute(&merge.insert_missing(), &[]).await?;
+                counts.inserted = step.insert().await?;
             }
             Mode::Merge => {
                 let prune = self.prune && deletes_allowed && !self.partial;
@@ -152,9 +187,32 @@ impl Publish<'_> {
         Ok(())
     }
 
+    /// The staging table must hold what was sent; and the server must know how much that is, or it plans the
+    /// joins for a guess.
+    async fn check_staging(&self, session: &Session, index: usize, merge: &MergeSql) -> Result<()> {
+        let load = self.loads[index];
+        for (table, sent) in [(&self.staging[index], load.staged), (&self.gone[index], load.listed)] {
+            if sent > 0 {
+                session.batch(&format!("ANALYZE {}", table.quoted())).await?;
+            }
+        }
+        let staged = session.count(&merge.count_staged(), &[]).await?;
+        let listed = match load.way {
+            Way::Delta => session.count(&merge.count_listed(), &[]).await?,
+            Way::Direct | Way::Staged => 0,
+        };
+        if (staged, listed) == (load.staged, load.listed) {
+            return Ok(());
+        }
+        Err(Error::stop("the staging table does not hold what was loaded")
+            .detail(format!("{} rows were loaded, {} are there", load.staged + load.listed, staged + listed))
+            .hint("the server may have been restarted, which empties unlogged tables; run again"))
+    }
+
     /// A merge key must stand once in V1; which of two rows should win is not ours to guess.
     async fn check_keys(&self, session: &Session, target: &PublishTarget, merge: &MergeSql) -> Result<()> {
-        if target.key_is_id && self.unique_source_id {
+        // A derived target has one row for each pair of nodes.
+        if target.derived || (target.key_is_id && self.unique_source_id) {
             return Ok(());
         }
         let repeated = session.query(&merge.repeated_keys(), &[]).await?;
@@ -172,6 +230,7 @@ impl Publish<'_> {
 struct Step<'a> {
     session: &'a Session,
     merge: &'a MergeSql,
+    load: TargetLoad,
     /// The parameter of the deletes, where quarantined rows are kept.
     label: Option<&'a str>,
 }
@@ -185,22 +244,49 @@ impl Step<'_> {
         counts: &mut TargetSummary,
         steps: &mut Steps<'_>,
     ) -> Result<()> {
-        let may_repeat = !target.info.is_unique(&target.key);
+        // A comparison has found all there are; else a unique index may rule them out.
+        let may_repeat = match self.load.way {
+            Way::Delta => self.load.listed > 0,
+            Way::Direct | Way::Staged => !target.info.is_unique(&target.key),
+        };
+        let may_be_stale = self.load.way != Way::Delta || self.load.listed > 0;
         if prune {
-            counts.stale = self.execute(&self.merge.delete_stale()).await?;
-            counts.surplus = if may_repeat { self.execute(&self.merge.delete_surplus()).await? } else { 0 };
+            counts.stale = if may_be_stale { self.execute(&self.merge.delete_stale()).await? } else { 0 };
+            counts.surplus =
+                if may_repeat { self.surplus(&self.merge.delete_surplus(), true).await? } else { 0 };
             counts.deleted = counts.stale + counts.surplus;
         } else if !partial {
-            counts.stale = self.count(&self.merge.count_stale()).await?;
-            counts.surplus = if may_repeat { self.count(&self.merge.count_surplus()).await? } else { 0 };
+            counts.stale = if may_be_stale { self.count(&self.merge.count_stale()).await? } else { 0 };
+            counts.surplus =
+                if may_repeat { self.surplus(&self.merge.count_surplus(), false).await? } else { 0 };
         }
         steps.next();
-        if let Some(update) = self.merge.update() {
+        if self.load.staged > 0
+            && let Some(update) = self.merge.update()
+        {
             counts.updated = self.session.count(&update, &[]).await?;
         }
         steps.next();
-        counts.inserted = self.session.execute(&self.merge.insert_missing(), &[]).await?;
+        counts.inserted = self.insert().await?;
         Ok(())
+    }
+
+    async fn insert(&self) -> Result<u64> {
+        if self.load.staged == 0 {
+            return Ok(0);
+        }
+        self.session.execute(&self.merge.insert_missing(), &[]).await
+    }
+
+    /// Deletes or counts surplus rows. Those that a comparison has listed have a row in V1, so none of them is
+    /// in quarantine, and the statement takes no parameter.
+    async fn surplus(&self, sql: &str, deletes: bool) -> Result<u64> {
+        match (self.load.way, deletes) {
+            (Way::Delta, true) => self.session.execute(sql, &[]).await,
+            (Way::Delta, false) => self.session.count(sql, &[]).await,
+            (Way::Direct | Way::Staged, true) => self.execute(sql).await,
+            (Way::Direct | Way::Staged, false) => self.count(sql).await,
+        }
     }
 
     async fn replace(&self, counts: &mut TargetSummary) -> Result<()> {

@@ -16,6 +16,9 @@ pub const SCHEMA: &str = "xdoflow";
 pub struct Staging {
     /// One for each target, in the order of the pipeline file.
     pub targets: Vec<TableName>,
+    /// For each target a list of rows that are to go, with the columns of
+    /// [`GONE_COLUMNS`](sql::GONE_COLUMNS).
+    pub gone: Vec<TableName>,
     /// The rejected values.
     pub rejects: TableName,
 }
@@ -26,39 +29,47 @@ impl Staging {
         let name = |suffix: String| TableName::new(SCHEMA, format!("stage_{run_id}_{entity}_{suffix}"));
         Self {
             targets: (1..=targets).map(|number| name(number.to_string())).collect(),
+            gone: (1..=targets).map(|number| name(format!("gone{number}"))).collect(),
             rejects: name("rejects".to_owned()),
         }
     }
 
-    /// Creates the tables, empty.
+    /// Creates the tables, empty, in one transaction.
     ///
-    /// `targets` says which columns of which table each of them takes.
+    /// `targets` says of each target which columns of which table its staging table takes and whether there
+    /// is a list of rows that are to go; `None` for a target that is loaded without staging.
     pub async fn create<'t>(
         &self,
         session: &Session,
-        targets: impl Iterator<Item = (&'t TableName, &'t [String])>,
+        targets: impl Iterator<Item = Option<(&'t TableName, &'t [String], bool)>>,
     ) -> Result<()> {
-        for (staging, (table, columns)) in self.targets.iter().zip(targets) {
-            session.batch(&sql::create_staging(staging, table, columns)).await?;
+        let mut statements = vec![create_table(&self.rejects, &REJECT_COLUMNS)];
+        for ((staging, gone), target) in self.targets.iter().zip(&self.gone).zip(targets) {
+            let Some((table, columns, listed)) = target else { continue };
+            statements.push(sql::create_staging(staging, table, columns));
+            if listed {
+                statements.push(create_table(gone, &sql::GONE_COLUMNS));
+            }
         }
-        let columns: Vec<String> = REJECT_COLUMNS
-            .iter()
-            .map(|(name, column_type)| format!("{} {column_type}", quote(name)))
-            .collect();
-        session
-            .batch(&format!(
-                "CREATE UNLOGGED TABLE {} ({}) WITH (autovacuum_enabled = off)",
-                self.rejects.quoted(),
-                columns.join(", ")
-            ))
-            .await
+        session.batch(&statements.join("; ")).await
     }
 
     /// The statements that drop the tables.
     pub fn drop_sql(&self) -> String {
-        let all: Vec<String> = self.targets.iter().chain([&self.rejects]).map(TableName::quoted).collect();
+        let all: Vec<String> =
+            self.targets.iter().chain(&self.gone).chain([&self.rejects]).map(TableName::quoted).collect();
         format!("DROP TABLE IF EXISTS {}", all.join(", "))
     }
+}
+
+fn create_table(table: &TableName, columns: &[(&str, &str)]) -> String {
+    let columns: Vec<String> =
+        columns.iter().map(|(name, column_type)| format!("{} {column_type}", quote(name))).collect();
+    format!(
+        "CREATE UNLOGGED TABLE {} ({}) WITH (autovacuum_enabled = off)",
+        table.quoted(),
+        columns.join(", ")
+    )
 }
 
 /// Drops what dead runs of an entity have left. The caller holds the entity's lock. Returns how many
@@ -66,7 +77,7 @@ impl Staging {
 pub async fn drop_leftovers(session: &Session, entity: &str) -> Result<usize> {
     // An entity's name is made of lower-case letters, digits and underscores: no regular expression
     // character is among them.
-    let pattern = format!("^stage_[0-9]+_{entity}_([0-9]+|rejects)$");
+    let pattern = format!("^stage_[0-9]+_{entity}_((gone)?[0-9]+|rejects)$");
     let rows = session
         .query(
             "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

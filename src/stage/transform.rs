@@ -1,12 +1,12 @@
 //! The bridge from the asynchronous readers to the threads that transform.
 //!
-//! A batch is handed to rayon, its output comes back through a channel in whatever order it is ready.
-//! The number of batches in flight is bounded by permits: a reader that would exceed it waits, and so
-//! does the server behind it.
+//! A batch is handed to rayon; the outputs come back in the order of the batches, so that rows that were
+//! read in the order of a key can be compared with others in that order. The number of batches in flight
+//! is bounded by permits: a reader that would exceed it waits, and so does the server behind it.
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::error::{Error, Result};
 use crate::transform::{Output, Program};
@@ -20,7 +20,7 @@ pub struct Transform {
     program: Arc<Program>,
     pool: Arc<rayon::ThreadPool>,
     permits: Arc<Semaphore>,
-    outputs: mpsc::UnboundedSender<Ready>,
+    outputs: mpsc::UnboundedSender<oneshot::Receiver<Ready>>,
 }
 
 /// A finished batch. It holds the permit of its batch: dropping it lets the next one in.
@@ -30,16 +30,29 @@ pub struct Ready {
     _permit: tokio::sync::OwnedSemaphorePermit,
 }
 
-/// The end of the channel where the outputs come out.
-pub type Outputs = mpsc::UnboundedReceiver<Ready>;
+/// The end where the outputs come out, in the order in which the work was submitted.
+pub struct Outputs {
+    queue: mpsc::UnboundedReceiver<oneshot::Receiver<Ready>>,
+}
+
+impl Outputs {
+    /// The next output; `None` when the transform is gone and all its work was handed out.
+    ///
+    /// # Errors
+    /// The thread of a batch has panicked: a bug, and its rows would be missing.
+    pub async fn next(&mut self) -> Result<Option<Ready>> {
+        let Some(output) = self.queue.recv().await else { return Ok(None) };
+        output.await.map(Some).map_err(|_| Error::stop("a thread that transforms has ended unexpectedly"))
+    }
+}
 
 impl Transform {
-    /// A transform and the place where its outputs come out. The channel needs no bound of its own:
-    /// each message holds a permit.
+    /// A transform and the place where its outputs come out. The queue needs no bound of its own: each of
+    /// its messages holds a permit.
     pub fn new(program: Arc<Program>, pool: Arc<rayon::ThreadPool>) -> (Self, Outputs) {
-        let (outputs, receiver) = mpsc::unbounded_channel();
+        let (outputs, queue) = mpsc::unbounded_channel();
         let permits = Arc::new(Semaphore::new(IN_FLIGHT_PER_LANE));
-        (Self { program, pool, permits, outputs }, receiver)
+        (Self { program, pool, permits, outputs }, Outputs { queue })
     }
 
     /// Starts work on a thread of the pool, such as the transform of a batch, as soon as there is little
@@ -50,11 +63,11 @@ impl Transform {
             .await
             .map_err(|_| Error::stop("the transform was shut down while batches were on their way"))?;
         let program = Arc::clone(&self.program);
-        let outputs = self.outputs.clone();
+        let (done, output) = oneshot::channel();
+        // Nobody listens any more where the run has stopped: the output has no one to reach, here and below.
+        let _ = self.outputs.send(output);
         self.pool.spawn(move || {
-            let output = work(&program);
-            // Nobody listens any more where the run has stopped: the output has no one to reach.
-            let _ = outputs.send(Ready { output, _permit: permit });
+            let _ = done.send(Ready { output: work(&program), _permit: permit });
         });
         Ok(())
     }

@@ -168,17 +168,19 @@ impl Program {
 
     /// Transforms the links below some nodes of a forest into rows of a derived target.
     pub fn transform_links(&self, forest: &Forest, nodes: Range<usize>) -> Output {
-        let mut documents = Vec::new();
+        let mut links = Vec::new();
         let mut bytes = 0;
         for node in nodes {
             forest.links_below(node, |link| {
                 let document = link.document();
                 bytes += document.len();
-                // A derived row has no id of its own; in messages it is known by its ancestor.
-                documents.push((link.ancestor, document));
+                links.push((link.ancestor, link.descendant, document));
             });
         }
-        self.transform_documents(documents, bytes)
+        // In the order of the key, so that they can be compared with the rows of a table in that order.
+        links.sort_unstable_by_key(|&(ancestor, descendant, _)| (ancestor, descendant));
+        // A derived row has no id of its own; in messages it is known by its ancestor.
+        self.transform_documents(links.into_iter().map(|(ancestor, _, document)| (ancestor, document)), bytes)
     }
 
     /// Puts the edges that are in no tree into the quarantine of a derived target.

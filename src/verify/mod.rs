@@ -143,7 +143,7 @@ async fn prepare(job: Job) -> Result<Work> {
     let mut tables = Vec::new();
     let mut queue = Queue::default();
     for (plan, spec) in plans.iter().zip(&job.specs) {
-        let rows = source.count(&plan.source, None).await?;
+        let rows = plan.source.count(source.session(), None).await?;
         let spec = Arc::new(spec.clone());
         let first = tables.len();
         tables.extend(Table::of_plan(plan, &spec, job.sample.is_some(), job.limit));

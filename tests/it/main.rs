@@ -17,6 +17,7 @@ mod support;
 mod casts;
 mod closure;
 mod commands;
+mod delta;
 mod demo;
 mod duplicates;
 mod exact;

@@ -7,7 +7,7 @@ use super::table::{Cell, Side, Table};
 use super::{HINT, labelled};
 use crate::cli::format;
 use crate::cli::style::{Style, Tone};
-use crate::summary::{ColumnSummary, EntitySummary, Mode, RunSummary, TargetSummary};
+use crate::summary::{ColumnSummary, EntitySummary, Mode, RunSummary, TargetSummary, Way};
 
 /// So many reasons of rejects are named without `-v`.
 const REASONS: usize = 5;
@@ -45,7 +45,31 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     }
     leftovers(out, run, style)?;
     rejects(out, run, style, verbose)?;
-    if verbose { columns(out, run, style) } else { Ok(()) }
+    if !verbose {
+        return Ok(());
+    }
+    ways(out, run)?;
+    columns(out, run, style)
+}
+
+/// How the rows of each target came, those of an entity that came in the same way in one line.
+fn ways(out: &mut dyn Write, run: &RunSummary) -> io::Result<()> {
+    for entity in &run.entities {
+        let mut rest = entity.targets.as_slice();
+        while let Some(first) = rest.first() {
+            let same = |target: &&TargetSummary| (target.way, &target.why) == (first.way, &first.why);
+            let (alike, after) = rest.split_at(rest.iter().take_while(same).count());
+            let names: Vec<_> = alike.iter().map(|target| target.name.as_str()).collect();
+            let staged: u64 = alike.iter().map(|target| target.staged).sum();
+            let staged = match first.way {
+                Way::Direct => String::new(),
+                Way::Delta | Way::Staged => format!(", {} staged", format::counted(staged, "row")),
+            };
+            writeln!(out, "  {}: {} ({}){staged}", names.join(", "), first.way.name(), first.why)?;
+            rest = after;
+        }
+    }
+    Ok(())
 }
 
 /// The counts of a target with their words, in the order of the table.

@@ -1,0 +1,44 @@
+//! The budget of rejects: how many an entity may have before nothing of it is published.
+
+use super::EntityRun;
+use crate::error::{Error, Result};
+use crate::summary::EntitySummary;
+use crate::transform::Tally;
+
+/// How many rejects an entity may have; beyond, nothing of it is published.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RejectBudget {
+    /// So many.
+    pub count: Option<u64>,
+    /// So many for a hundred rows read.
+    pub percent: Option<f64>,
+}
+
+impl EntityRun {
+    /// Stops as soon as there are more rejects than allowed.
+    pub(super) fn check_reject_count(&self, rejects: u64, tallies: &[Tally]) -> Result<()> {
+        match self.run.job.budget.count {
+            Some(limit) if rejects > limit => Err(Error::stop(format!("more than {limit} rejects"))
+                .detail(format!("most frequent so far: {}", self.plan.frequent_rejects(tallies)))
+                .hint("mend the values in V1 or the pipeline, or raise --max-rejects")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The budget that is a share of the rows is known when all of them are read.
+    pub(super) fn check_reject_share(&self, summary: &EntitySummary, tallies: &[Tally]) -> Result<()> {
+        let Some(limit) = self.run.job.budget.percent else { return Ok(()) };
+        let percent = summary.rejects as f64 * 100.0 / summary.rows_read.max(1) as f64;
+        if percent <= limit {
+            return Ok(());
+        }
+        Err(Error::stop(format!("more than {limit} rejects for a hundred rows of {}", summary.entity))
+            .detail(format!(
+                "{} rejects in {} rows; most frequent: {}",
+                summary.rejects,
+                summary.rows_read,
+                self.plan.frequent_rejects(tallies)
+            ))
+            .hint("mend the values in V1 or the pipeline, or raise --max-reject-percent"))
+    }
+}

@@ -1,0 +1,495 @@
+//! One entity while it is copied: what its lanes share, and what becomes of an output.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::try_join_all;
+use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit};
+
+use super::way::{self, Chosen};
+use super::{Run, copy_partition};
+use crate::error::{Error, Result};
+use crate::partition::{IdRange, Partition};
+use crate::pg::Session;
+use crate::pg::sql::{self, TargetSql};
+use crate::pgcopy::RowBuffer;
+use crate::plan::EntityPlan;
+use crate::progress::Phase;
+use crate::stage::compare::{Comparison, RowForm};
+use crate::stage::extract::SourceSnapshot;
+use crate::stage::load::Writer;
+use crate::stage::publish;
+use crate::stage::staging::Staging;
+use crate::stage::transform::Transform;
+use crate::summary::{Mode, Way};
+use crate::transform::closure::{self, BadEdge, Edge, Forest};
+use crate::transform::output::REJECT_COLUMNS;
+use crate::transform::{Output, Tally};
+
+/// One entity while it is copied; shared by its lanes.
+pub(super) struct EntityRun {
+    pub(super) run: Arc<Run>,
+    pub(super) plan: Arc<EntityPlan>,
+    pub(super) staging: Staging,
+    snapshot: Arc<SourceSnapshot>,
+    /// How the rows of each target come.
+    pub(super) chosen: Vec<Chosen>,
+    /// What is read back of each target that is compared.
+    pub(super) compared: Vec<Option<Compared>>,
+    /// V2 at the instant that is read back.
+    image: Option<SourceSnapshot>,
+    /// What `image` sees, as text.
+    pub(super) visible: String,
+    queue: Mutex<VecDeque<Piece>>,
+    /// The one writer of the targets that are loaded directly, in the publishing transaction.
+    direct: AsyncMutex<Option<Writer>>,
+    /// Rows staged for each target, and rows listed as gone.
+    pub(super) staged: Vec<AtomicU64>,
+    pub(super) listed: Vec<AtomicU64>,
+    /// Of the program, then of the derived targets.
+    tallies: Mutex<Vec<Tally>>,
+    /// For each derived target, the edges found so far.
+    edges: Mutex<Vec<Vec<Edge>>>,
+    /// For each derived target, what was made of them.
+    forests: Mutex<Vec<Option<Arc<Forest>>>>,
+}
+
+/// A target that is compared.
+pub(super) struct Compared {
+    pub(super) sql: TargetSql,
+    form: RowForm,
+    /// The ranges that it is read back in, and how many rows were in each.
+    pub(super) ranges: Vec<IdRange>,
+    pub(super) looked_at: Vec<AtomicU64>,
+}
+
+/// A piece of work for a lane.
+#[derive(Clone)]
+pub(super) struct Piece {
+    pub(super) partition: Partition,
+    /// Which of the ranges it is, where anything is compared.
+    pub(super) range: usize,
+    /// Whether it was read before, and only what became of V2 since is of interest.
+    pub(super) again: bool,
+}
+
+/// The connections of a lane.
+pub(super) struct Lane {
+    /// To V1.
+    pub(super) reader: Session,
+    /// To read each target back that is compared.
+    pub(super) back: Vec<Option<Session>>,
+    /// To load; `None` where the entity's direct writer does.
+    pub(super) writer: Option<Writer>,
+}
+
+impl EntityRun {
+    /// Chooses the ways, opens what they need and creates the staging tables, on the session of the ledger.
+    pub(super) async fn prepare(
+        run: Arc<Run>,
+        plan: Arc<EntityPlan>,
+        staging: Staging,
+        snapshot: Arc<SourceSnapshot>,
+        ledger: &Session,
+    ) -> Result<Self> {
+        let job = &run.job;
+        job.progress.enter(plan.index, Phase::Copying);
+        let empty = publish::are_empty(ledger, &plan.targets).await?;
+        let mut chosen = way::choose(job, &plan, &empty);
+        let is = |chosen: &Chosen, way| chosen.way == way;
+        let mut direct = None;
+        if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
+            let session = job.target.connect(&format!("publish {}", plan.entity)).await?;
+            publish::begin(&session, &plan.targets).await?;
+            // From here on nobody can write; until here somebody may have.
+            chosen = way::choose(job, &plan, &publish::are_empty(&session, &plan.targets).await?);
+            if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
+                direct = Some(Writer::new(session, copies(&plan, &staging, &chosen)));
+            }
+        }
+        let own = plan.program.targets().len();
+        let compares = chosen.iter().any(|chosen| is(chosen, Way::Delta));
+        let (image, visible) = if compares {
+            let image = SourceSnapshot::export(&job.target).await?;
+            let visible = image.visible().await?;
+            (Some(image), visible)
+        } else {
+            (None, String::new())
+        };
+        let (queue, ranges) = if chosen[..own].iter().any(|chosen| is(chosen, Way::Delta)) {
+            let most = way::most_ranges(job, &plan, &chosen);
+            let ranges = plan.source.ranges(&snapshot, job.jobs, most).await?;
+            (ranges.iter().map(|&range| Partition::Range(range)).collect(), ranges)
+        } else {
+            (plan.source.partitions(job.jobs, job.ids(&plan)), Vec::new())
+        };
+        let compared = |(index, chosen): (usize, &Chosen)| {
+            let form = plan.orders[index].clone().filter(|_| is(chosen, Way::Delta))?;
+            let target = &plan.targets[index];
+            let sql =
+                TargetSql::new(&target.info.name, &target.columns, &target.key, &target.info.primary_key);
+            let whole = || vec![IdRange { from: None, to: None }];
+            let ranges = if target.derived { whole() } else { ranges.clone() };
+            let looked_at = ranges.iter().map(|_| AtomicU64::new(0)).collect();
+            Some(Compared { sql, form, ranges, looked_at })
+        };
+        let compared: Vec<_> = chosen.iter().enumerate().map(compared).collect();
+        let staged = plan.targets.iter().zip(&chosen).map(|(target, chosen)| {
+            let staged = (&target.info.name, target.columns.as_slice(), is(chosen, Way::Delta));
+            Some(staged).filter(|_| !is(chosen, Way::Direct))
+        });
+        staging.create(ledger, staged).await?;
+        let counters = || plan.targets.iter().map(|_| AtomicU64::new(0)).collect();
+        let piece = |(range, partition)| Piece { partition, range, again: false };
+        Ok(Self {
+            staged: counters(),
+            listed: counters(),
+            tallies: Mutex::new(plan.tallies()),
+            edges: Mutex::new(vec![Vec::new(); plan.derived.len()]),
+            forests: Mutex::new(vec![None; plan.derived.len()]),
+            direct: AsyncMutex::new(direct),
+            queue: Mutex::new(queue.into_iter().enumerate().map(piece).collect()),
+            run,
+            plan,
+            staging,
+            snapshot,
+            chosen,
+            compared,
+            image,
+            visible,
+        })
+    }
+
+    /// How many pieces wait.
+    pub(super) fn pieces(&self) -> usize {
+        lock(&self.queue).len()
+    }
+
+    /// Copies pieces until none is left.
+    pub(super) async fn lane(self: Arc<Self>, _permit: OwnedSemaphorePermit) -> Result<()> {
+        let mut lane = None;
+        loop {
+            let next = lock(&self.queue).pop_front();
+            let Some(piece) = next else { return Ok(()) };
+            let lane = match &mut lane {
+                Some(lane) => lane,
+                none => none.insert(self.open_lane(self.image.as_ref()).await?),
+            };
+            copy_partition(&self, lane, &piece).await?;
+        }
+    }
+
+    /// Opens the connections of a lane; V2 is read back as `image` shows it, or as it is.
+    pub(super) async fn open_lane(&self, image: Option<&SourceSnapshot>) -> Result<Lane> {
+        let job = &self.run.job;
+        let reader = self.snapshot.reader(&job.source, &format!("read {}", self.plan.entity)).await?;
+        let own = self.compared.iter().take(self.plan.program.targets().len());
+        let back = try_join_all(own.map(async |compared| match compared {
+            Some(_) => self.open_back(image).await.map(Some),
+            None => Ok(None),
+        }))
+        .await?;
+        let is_direct = self.direct.lock().await.is_some();
+        let writer = if is_direct { None } else { Some(self.writer().await?) };
+        Ok(Lane { reader, back, writer })
+    }
+
+    /// A session that reads V2 back.
+    async fn open_back(&self, image: Option<&SourceSnapshot>) -> Result<Session> {
+        let (target, purpose) = (&self.run.job.target, format!("read back {}", self.plan.entity));
+        match image {
+            Some(image) => image.reader(target, &purpose).await,
+            None => target.connect(&purpose).await,
+        }
+    }
+
+    /// A writer of the staging tables.
+    async fn writer(&self) -> Result<Writer> {
+        let session = self.run.job.target.connect(&format!("load {}", self.plan.entity)).await?;
+        // Staging is thrown away with the run: its commits need not reach the disk.
+        session.batch("SET synchronous_commit = off").await?;
+        Ok(Writer::new(session, copies(&self.plan, &self.staging, &self.chosen)))
+    }
+
+    /// Begins to compare a piece with those targets that are compared.
+    pub(super) async fn comparisons<'e>(
+        &'e self,
+        back: &[Option<Session>],
+        piece: &Piece,
+    ) -> Result<Vec<Option<Comparison<'e>>>> {
+        try_join_all(self.compared.iter().zip(back).map(async |(compared, session)| {
+            match (compared, session) {
+                (Some(compared), Some(session)) => {
+                    self.compare(compared, session, compared.ranges[piece.range]).await.map(Some)
+                }
+                _ => Ok(None),
+            }
+        }))
+        .await
+    }
+
+    async fn compare<'e>(
+        &self,
+        compared: &'e Compared,
+        session: &Session,
+        range: IdRange,
+    ) -> Result<Comparison<'e>> {
+        let keep_old = self.run.job.mode == Mode::Insert;
+        Comparison::open(session, &compared.sql.copy(range), &compared.form, keep_old).await
+    }
+
+    /// Adds an output of a program (0, or 1 and on for the derived targets) to what is known of the
+    /// entity, and stops where it says so.
+    pub(super) fn account(&self, program: usize, output: &mut Output) -> Result<()> {
+        if let Some(error) = output.aborted.take() {
+            return Err(error);
+        }
+        let mut tallies = lock(&self.tallies);
+        tallies[program].merge(&output.tally);
+        if !output.edges.is_empty() {
+            for (mine, found) in lock(&self.edges).iter_mut().zip(&mut output.edges) {
+                mine.append(found);
+            }
+        }
+        let rejects = self.run.job.progress.entity(self.plan.index).reject(output.tally.rejects);
+        self.check_reject_count(rejects, &tallies)
+    }
+
+    /// What was counted.
+    pub(super) fn tallies(&self) -> Vec<Tally> {
+        lock(&self.tallies).clone()
+    }
+
+    /// Loads the rows of an output, or what a comparison leaves of them. Returns the bytes sent.
+    pub(super) async fn load(
+        &self,
+        output: Output,
+        comparisons: &mut [Option<Comparison<'_>>],
+        writer: &mut Option<Writer>,
+    ) -> Result<u64> {
+        let mut bytes = self.send(writer, self.rejects_table(), output.rejects).await?;
+        for (target, rows) in output.targets.into_iter().enumerate() {
+            match comparisons.get_mut(target).and_then(Option::as_mut) {
+                Some(comparison) => bytes += self.stage_difference(target, &rows, comparison, writer).await?,
+                None => {
+                    self.staged[target].fetch_add(rows.rows(), Relaxed);
+                    bytes += self.send(writer, target, rows).await?;
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    async fn stage_difference(
+        &self,
+        target: usize,
+        rows: &RowBuffer,
+        comparison: &mut Comparison<'_>,
+        writer: &mut Option<Writer>,
+    ) -> Result<u64> {
+        let mut bytes = 0;
+        let mut tuples = rows.tuples(comparison.columns());
+        loop {
+            let all = comparison.compare(&mut tuples).await?;
+            bytes += self.stage_found(target, comparison, writer).await?;
+            if all {
+                return Ok(bytes);
+            }
+        }
+    }
+
+    async fn stage_found(
+        &self,
+        target: usize,
+        comparison: &mut Comparison<'_>,
+        writer: &mut Option<Writer>,
+    ) -> Result<u64> {
+        let found = comparison.take();
+        self.staged[target].fetch_add(found.staged.rows(), Relaxed);
+        self.listed[target].fetch_add(found.gone.rows(), Relaxed);
+        let staged = self.send(writer, target, found.staged).await?;
+        Ok(staged + self.send(writer, self.gone_table(target), found.gone).await?)
+    }
+
+    /// Ends a piece: V2 is compared to the end of its range, and the server has what was staged.
+    pub(super) async fn finish(
+        &self,
+        comparisons: Vec<Option<Comparison<'_>>>,
+        writer: &mut Option<Writer>,
+        piece: &Piece,
+    ) -> Result<()> {
+        for (target, comparison) in comparisons.into_iter().enumerate() {
+            if let Some(comparison) = comparison {
+                self.finish_comparison(target, comparison, piece.range, writer).await?;
+            }
+        }
+        match writer {
+            Some(writer) => writer.flush().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn finish_comparison(
+        &self,
+        target: usize,
+        mut comparison: Comparison<'_>,
+        range: usize,
+        writer: &mut Option<Writer>,
+    ) -> Result<()> {
+        loop {
+            let all = comparison.finish().await?;
+            self.stage_found(target, &mut comparison, writer).await?;
+            if all {
+                break;
+            }
+        }
+        if let Some(compared) = &self.compared[target] {
+            compared.looked_at[range].store(comparison.looked_at(), Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Loads rows with the lane's own writer, or the one that all lanes share. Returns the bytes sent.
+    async fn send(&self, writer: &mut Option<Writer>, table: usize, rows: RowBuffer) -> Result<u64> {
+        let bytes = rows.len() as u64;
+        if bytes == 0 {
+            return Ok(0);
+        }
+        match writer {
+            Some(writer) => writer.send(table, rows).await?,
+            None => match self.direct.lock().await.as_mut() {
+                Some(writer) => writer.send(table, rows).await?,
+                None => return Err(Error::stop("rows came after the last ones were loaded")),
+            },
+        }
+        Ok(bytes)
+    }
+
+    /// The place of a target's list of rows that are gone among the tables of a writer, behind the targets.
+    fn gone_table(&self, target: usize) -> usize {
+        self.plan.targets.len() + target
+    }
+
+    /// The place of the rejects, behind the lists.
+    fn rejects_table(&self) -> usize {
+        2 * self.plan.targets.len()
+    }
+
+    /// Ends the direct load; returns the session of its transaction. `None` where nothing was loaded directly.
+    pub(super) async fn end_direct(&self) -> Result<Option<Session>> {
+        match self.direct.lock().await.take() {
+            Some(mut writer) => {
+                writer.flush().await?;
+                Ok(Some(writer.into_session()))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Fills the derived targets, now that every document was seen.
+    pub(super) async fn derive(&self) -> Result<()> {
+        if self.run.job.only_ids.is_some() {
+            return Ok(());
+        }
+        for index in 0..self.plan.derived.len() {
+            let edges = std::mem::take(&mut lock(&self.edges)[index]);
+            let (forest, bad) = tokio::task::spawn_blocking(move || Forest::build(edges))
+                .await
+                .map_err(|error| Error::stop(format!("deriving a closure ended unexpectedly: {error}")))?;
+            let forest = Arc::new(forest);
+            lock(&self.forests)[index] = Some(Arc::clone(&forest));
+            self.copy_links(index, forest, bad, self.image.as_ref(), false).await?;
+        }
+        Ok(())
+    }
+
+    /// Compares a derived target with V2 as it is now.
+    pub(super) async fn derive_again(&self, index: usize) -> Result<()> {
+        let forest = lock(&self.forests)[index].clone();
+        match forest {
+            Some(forest) => self.copy_links(index, forest, Vec::new(), None, true).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn copy_links(
+        &self,
+        index: usize,
+        forest: Arc<Forest>,
+        bad: Vec<BadEdge>,
+        image: Option<&SourceSnapshot>,
+        again: bool,
+    ) -> Result<()> {
+        let derived = &self.plan.derived[index];
+        let target = self.plan.program.targets().len() + index;
+        let mut writer =
+            if self.chosen[target].way == Way::Direct { None } else { Some(self.writer().await?) };
+        let mut comparison = match &self.compared[target] {
+            Some(compared) => {
+                let back = self.open_back(image).await?;
+                Some(self.compare(compared, &back, compared.ranges[0]).await?)
+            }
+            None => None,
+        };
+        let (transform, mut outputs) =
+            Transform::new(Arc::clone(&derived.program), Arc::clone(&self.run.pool));
+        let make = async move {
+            let key = derived.key.clone();
+            transform.submit(move |program| program.reject_edges(&bad, &key)).await?;
+            for nodes in closure::chunks(forest.len()) {
+                let forest = Arc::clone(&forest);
+                transform.submit(move |program| program.transform_links(&forest, nodes)).await?;
+            }
+            Ok(())
+        };
+        let write = async {
+            while let Some(mut ready) = outputs.next().await? {
+                if !again {
+                    self.account(1 + index, &mut ready.output)?;
+                }
+                self.send(&mut writer, self.rejects_table(), ready.output.rejects).await?;
+                for rows in ready.output.targets {
+                    match &mut comparison {
+                        Some(comparison) => {
+                            self.stage_difference(target, &rows, comparison, &mut writer).await?;
+                        }
+                        None => {
+                            self.staged[target].fetch_add(rows.rows(), Relaxed);
+                            self.send(&mut writer, target, rows).await?;
+                        }
+                    }
+                }
+            }
+            if let Some(comparison) = comparison.take() {
+                self.finish_comparison(target, comparison, 0, &mut writer).await?;
+            }
+            match &mut writer {
+                Some(writer) => writer.flush().await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(make, write)?;
+        Ok(())
+    }
+}
+
+/// The COPY statements of a writer: for each target into itself or its staging table, for each into its list
+/// of rows that are gone, and into the rejects.
+fn copies(plan: &EntityPlan, staging: &Staging, chosen: &[Chosen]) -> Vec<String> {
+    let targets = plan.targets.iter().zip(chosen).zip(&staging.targets).map(|((target, chosen), staged)| {
+        let table = if chosen.way == Way::Direct { &target.info.name } else { staged };
+        sql::copy_into(table, &target.columns)
+    });
+    let names = |columns: &[(&'static str, &'static str)]| -> Vec<&'static str> {
+        columns.iter().map(|(name, _)| *name).collect()
+    };
+    let gone = staging.gone.iter().map(|table| sql::copy_into(table, names(&sql::GONE_COLUMNS)));
+    let rejects = sql::copy_into(&staging.rejects, names(&REJECT_COLUMNS));
+    targets.chain(gone).chain([rejects]).collect()
+}
+
+/// Waits for a lock; what another thread that panicked has left is whole, each change being one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,259 @@
+//! THE DATA PATH. [`run`] is the whole of a run from top to bottom, [`copy_partition`] is what happens
+//! to the bytes; everything else here joins the two.
+//!
+//! ```text
+//! run: plan ─► ledger ─► snapshot ─► all entities at once, the largest first:
+//!      way ─► staging ─► lanes ─► derive ─► publish
+//!                          └ copy_partition: read ─► transform ─► (compare) ─► load
+//! ```
+//! A lane is one connection to V1, one to load, and one to read back each target that is compared. As many
+//! lanes work at a time as there are jobs, whichever entities they work for: each entity begins with one, and
+//! those that another entity no longer needs join it. So the cores are busy while the last partitions of an
+//! entity are read, while it is published, and while its one direct writer is the narrow place.
+
+mod budget;
+mod entity;
+mod publish;
+mod way;
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+
+use futures::future::try_join_all;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::error::{Error, Fate, Result};
+use crate::pg::Database;
+use crate::pgcopy::RowBuffer;
+use crate::plan::{self, EntityPlan};
+use crate::progress::Progress;
+use crate::spec::model::PipelineSpec;
+use crate::stage::extract::SourceSnapshot;
+use crate::stage::ledger::{self, BadEnd, Ledger, NewRun};
+use crate::stage::staging::{self, Staging};
+use crate::stage::transform::Transform;
+use crate::summary::{EntitySummary, Mode, RunSummary};
+
+pub use budget::RejectBudget;
+use entity::{EntityRun, Lane, Piece};
+
+/// What to run, and where.
+pub struct Job {
+    /// The pipelines, in the order of the summary.
+    pub specs: Vec<PipelineSpec>,
+    /// V1.
+    pub source: Database,
+    /// V2.
+    pub target: Database,
+    /// How the rows of V1 become the target.
+    pub mode: Mode,
+    /// Whether rows that V1 no longer has, and surplus rows, are deleted.
+    pub prune: bool,
+    /// Lanes, and threads that transform.
+    pub jobs: usize,
+    /// How many rejects an entity may have.
+    pub budget: RejectBudget,
+    /// For each spec the ids that alone are read; nothing is deleted then, and nothing derived.
+    pub only_ids: Option<Vec<Vec<i64>>>,
+    /// Whether all rows are staged, even where that could be spared.
+    pub stage_all: bool,
+    /// The counters that a terminal shows.
+    pub progress: Arc<Progress>,
+}
+
+/// What all parts of a run share.
+struct Run {
+    job: Job,
+    pool: Arc<rayon::ThreadPool>,
+    /// One for each lane that works.
+    lanes: Arc<Semaphore>,
+    /// Known once the ledger is open.
+    run_id: OnceLock<i64>,
+}
+
+/// Runs a job to its end, or until `interrupted` is ready. Either all targets of an entity are
+/// published or none is; what was begun for an entity that was not is taken away again.
+pub async fn run(job: Job, interrupted: impl Future<Output = ()>) -> Result<RunSummary> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(job.jobs)
+        .thread_name(|index| format!("transform {index}"))
+        .build()
+        .map_err(|error| Error::stop(format!("cannot start the threads that transform: {error}")))?;
+    let lanes = Arc::new(Semaphore::new(job.jobs));
+    let run = Arc::new(Run { job, pool: Arc::new(pool), lanes, run_id: OnceLock::new() });
+    let outcome = tokio::select! {
+        outcome = Arc::clone(&run).attempt() => outcome,
+        () = interrupted => Err(Error::interrupted()),
+    };
+    match outcome {
+        Ok(summary) => Ok(summary),
+        Err(error) => Err(run.clean_up(error).await),
+    }
+}
+
+impl Job {
+    /// The ids of an entity that alone are read.
+    fn ids(&self, plan: &EntityPlan) -> Option<&[i64]> {
+        self.only_ids.as_ref().map(|ids| ids[plan.index].as_slice())
+    }
+}
+
+impl Run {
+    async fn attempt(self: Arc<Self>) -> Result<RunSummary> {
+        let job = &self.job;
+        let entities: Vec<String> = job.specs.iter().map(|spec| spec.entity.clone()).collect();
+        let plans = plan::plan(&job.source, &job.target, &job.specs).await?;
+        let source = job.source.redacted();
+        let new_run = NewRun {
+            mode: job.mode,
+            prune: job.prune,
+            partial: job.only_ids.is_some(),
+            entities: &entities,
+            source: &source,
+        };
+        let ledger = Arc::new(Ledger::begin(&job.target, &new_run).await?);
+        let run_id = *self.run_id.get_or_init(|| ledger.run_id());
+        for entity in &entities {
+            staging::drop_leftovers(ledger.session(), entity).await?;
+        }
+
+        let snapshot = Arc::new(SourceSnapshot::export(&job.source).await?);
+        let mut running = JoinSet::new();
+        running.spawn(Arc::clone(&self).count(plans.clone(), Arc::clone(&snapshot)));
+        for plan in plan::largest_first(&plans) {
+            let staging = Staging::new(run_id, &plan.entity, plan.targets.len());
+            let (plan, snapshot, ledger) = (Arc::clone(plan), Arc::clone(&snapshot), Arc::clone(&ledger));
+            running.spawn(Arc::clone(&self).entity(plan, staging, snapshot, ledger));
+        }
+        drop(snapshot);
+        while let Some(done) = running.join_next().await {
+            joined(done)?;
+        }
+        ledger.finish().await?;
+
+        let entities = plans.iter().map(|plan| plan.summary.get().cloned());
+        let entities = entities.collect::<Option<Vec<EntitySummary>>>();
+        Ok(RunSummary {
+            run_id,
+            mode: job.mode,
+            prune: job.prune,
+            elapsed_ms: millis(job.progress.elapsed()),
+            entities: entities.ok_or_else(|| Error::stop("an entity was not published"))?,
+        })
+    }
+
+    /// Counts the rows that are to come, for whoever watches.
+    async fn count(
+        self: Arc<Self>,
+        plans: Vec<Arc<EntityPlan>>,
+        snapshot: Arc<SourceSnapshot>,
+    ) -> Result<()> {
+        let session = snapshot.reader(&self.job.source, "count").await?;
+        for plan in &plans {
+            let rows = plan.source.count(&session, self.job.ids(plan)).await?;
+            self.job.progress.entity(plan.index).expect(rows, plan.program.targets().len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Moves one entity, as soon as a lane is free for it.
+    async fn entity(
+        self: Arc<Self>,
+        plan: Arc<EntityPlan>,
+        staging: Staging,
+        snapshot: Arc<SourceSnapshot>,
+        ledger: Arc<Ledger>,
+    ) -> Result<()> {
+        let first = self.free_lane().await?;
+        let entity = EntityRun::prepare(Arc::clone(&self), plan, staging, snapshot, ledger.session()).await?;
+        let entity = Arc::new(entity);
+        let mut running = JoinSet::new();
+        running.spawn(Arc::clone(&entity).lane(first));
+        for _ in 1..self.job.jobs.min(entity.pieces()) {
+            let (run, entity) = (Arc::clone(&self), Arc::clone(&entity));
+            running.spawn(async move { entity.lane(run.free_lane().await?).await });
+        }
+        while let Some(lane) = running.join_next().await {
+            joined(lane).map_err(|error| error.context(format_args!("copying {}", entity.plan.entity)))?;
+        }
+        entity.derive().await?;
+        entity.publish(ledger.run_id()).await
+    }
+
+    async fn free_lane(&self) -> Result<tokio::sync::OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.lanes).acquire_owned().await;
+        permit.map_err(|_| Error::stop("the lanes were closed while the run went on"))
+    }
+
+    /// Ends what a failed run has begun: its backends, its staging tables, its row in the ledger.
+    async fn clean_up(&self, error: Error) -> Error {
+        let job = &self.job;
+        let ended = try_join_all([job.source.end_backends(), job.target.end_backends()]).await;
+        let Some(&run_id) = self.run_id.get() else { return error };
+        let end = if error.fate() == Fate::Interrupted { BadEnd::Interrupted } else { BadEnd::Failed };
+        let swept = async {
+            ended?;
+            let session = job.target.connect("clean up").await?;
+            for spec in &job.specs {
+                let targets = spec.targets.len() + spec.derived.len();
+                session.batch(&Staging::new(run_id, &spec.entity, targets).drop_sql()).await?;
+            }
+            ledger::end_badly(&session, run_id, end, error.message()).await
+        };
+        match swept.await {
+            Ok(published) if published.is_empty() => error.more_detail("no target was changed"),
+            Ok(published) => error.more_detail(format!(
+                "published before: {}; the other targets are as before",
+                published.join(", ")
+            )),
+            Err(unswept) => error.more_detail(format!(
+                "no entity is published in part; the staging tables are still there ({}): the next run drops them",
+                unswept.message()
+            )),
+        }
+    }
+}
+
+/// Copies one partition: V1 → transform → (compare) → load. The reader waits when too many batches are in
+/// flight; what is staged is with the server when this returns.
+async fn copy_partition(entity: &EntityRun, lane: &mut Lane, piece: &Piece) -> Result<()> {
+    let progress = entity.run.job.progress.entity(entity.plan.index);
+    let mut batches = entity.plan.source.open(&lane.reader, &piece.partition).await?;
+    let mut comparisons = entity.comparisons(&lane.back, piece).await?;
+    let writer = &mut lane.writer;
+    let (transform, mut outputs) =
+        Transform::new(Arc::clone(&entity.plan.program), Arc::clone(&entity.run.pool));
+    let read = async move {
+        while let Some(batch) = batches.next().await? {
+            progress.read(batch.len() as u64, batch.bytes() as u64);
+            transform.submit(move |program| program.transform(&batch)).await?;
+        }
+        Ok(())
+    };
+    let write = async move {
+        while let Some(mut ready) = outputs.next().await? {
+            let rows = ready.output.tally.rows;
+            // Read again, the rows are those that were accounted for.
+            if piece.again {
+                ready.output.rejects = RowBuffer::default();
+            } else {
+                entity.account(0, &mut ready.output)?;
+            }
+            let bytes = entity.load(ready.output, &mut comparisons, writer).await?;
+            progress.load(rows * entity.plan.program.targets().len() as u64, bytes);
+        }
+        entity.finish(comparisons, writer, piece).await
+    };
+    tokio::try_join!(read, write)?;
+    Ok(())
+}
+
+/// The result of a task; a task that panicked is a bug, and stops the run.
+fn joined<T>(task: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+    task.unwrap_or_else(|error| Err(Error::stop(format!("a part of the run ended unexpectedly: {error}"))))
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
