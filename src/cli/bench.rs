@@ -231,6 +231,12 @@ fn write(arguments: &BenchArgs, report: &BenchReport) -> Result<()> {
             .map_err(|error| Error::stop(format!("cannot write the result as JSON: {error}")))?;
         save(file, format!("{text}\n").as_bytes())?;
     }
+    if let Some(file) = &arguments.csv {
+        save(file, &report::bench_csv(report)?)?;
+    }
+    if let Some(file) = &arguments.html {
+        save(file, report::bench_html(report).as_bytes())?;
+    }
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use std::io::{self, Write};
 use crate::cli::style::{Style, Tone};
 use crate::error::Error;
 
-pub use self::bench::bench;
+pub use self::bench::{bench, csv as bench_csv, html as bench_html};
 pub use self::check::check;
 pub use self::import::import;
 pub use self::rejects::rejects;

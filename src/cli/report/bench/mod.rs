@@ -1,4 +1,8 @@
-//! `bench`: a table for each scenario and entity, below a header that says what was measured and where.
+//! `bench`: a table for each scenario and entity, below a header that says what was measured and where; the
+//! same as a page with charts, and as CSV.
+
+mod csv;
+mod html;
 
 use std::io::{self, Write};
 
@@ -7,6 +11,9 @@ use crate::bench::{BenchReport, Documents, Header, ResultRow};
 use crate::cli::format;
 use crate::cli::style::{Style, Tone};
 
+pub use self::csv::csv;
+pub use self::html::html;
+
 /// Writes the header and the tables.
 ///
 /// # Errors
@@ -14,16 +21,20 @@ use crate::cli::style::{Style, Tone};
 /// Those of the writer.
 pub fn bench(out: &mut dyn Write, report: &BenchReport, style: Style) -> io::Result<()> {
     header(out, &report.header, style)?;
-    let mut rest = report.results.as_slice();
-    while let Some(first) = rest.first() {
-        let same = |row: &ResultRow| row.scenario == first.scenario && row.entity == first.entity;
-        let (block, after) = rest.split_at(rest.iter().take_while(|row| same(row)).count());
-        let title = format!("{}, {} ({})", first.scenario.name(), first.entity, first.scenario.what());
+    for (title, rows) in blocks(&report.results) {
         writeln!(out, "\n{}", style.paint(Tone::Strong, &title))?;
-        table(block, style).print(out, style)?;
-        rest = after;
+        table(rows, style).print(out, style)?;
     }
     Ok(())
+}
+
+/// The rows of each scenario and entity, with a title.
+fn blocks(rows: &[ResultRow]) -> impl Iterator<Item = (String, &[ResultRow])> {
+    rows.chunk_by(|a, b| a.scenario == b.scenario && a.entity == b.entity).filter_map(|rows| {
+        let first = rows.first()?;
+        let title = format!("{}, {} ({})", first.scenario.name(), first.entity, first.scenario.what());
+        Some((title, rows))
+    })
 }
 
 fn header(out: &mut dyn Write, header: &Header, style: Style) -> io::Result<()> {
@@ -34,7 +45,7 @@ fn header(out: &mut dyn Write, header: &Header, style: Style) -> io::Result<()> 
 }
 
 /// The header as lines of a name and a text.
-pub(super) fn header_lines(header: &Header) -> Vec<(&'static str, String)> {
+fn header_lines(header: &Header) -> Vec<(&'static str, String)> {
     let machine = &header.machine;
     let memory =
         machine.memory_bytes.map_or(String::new(), |bytes| format!(", {} memory", format::bytes(bytes)));
@@ -153,7 +164,7 @@ fn remark(row: &ResultRow) -> Cell {
 }
 
 /// What has to be known of a row, and whether it is a fault.
-pub(super) fn remark_of(row: &ResultRow) -> (String, bool) {
+fn remark_of(row: &ResultRow) -> (String, bool) {
     if let Some(error) = &row.error {
         let first = error.lines().next().unwrap_or_default();
         return (format!("failed: {first}"), true);
