@@ -182,10 +182,13 @@ impl EntityPlan {
             filtered: counts.filtered,
             ..TargetSummary::default()
         });
+        let reading = self.source.reading();
         EntitySummary {
             entity: self.entity.clone(),
             rows_read,
             rejects: tallies.iter().map(|tally| tally.rejects).sum(),
+            read_path: reading.path,
+            read_reason: reading.reason,
             elapsed_ms: 0,
             targets: targets.collect(),
             columns: self.columns(tallies),

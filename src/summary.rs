@@ -25,6 +25,19 @@ impl Mode {
     }
 }
 
+/// In which form the documents of V1 are to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadChoice {
+    /// As the server keeps them where it lends them out and a sample reads the same both ways, else as text.
+    #[default]
+    Auto,
+    /// As text.
+    Text,
+    /// As the server keeps them, or not at all.
+    Raw,
+}
+
 /// In which form the documents of V1 were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -93,6 +106,10 @@ pub struct EntitySummary {
     pub rows_read: u64,
     /// Rejected cells and rows, over all targets.
     pub rejects: u64,
+    /// In which form its documents were read.
+    pub read_path: ReadPath,
+    /// Why in that form, in words.
+    pub read_reason: String,
     /// From the first byte read to the commit, in milliseconds.
     pub elapsed_ms: u64,
     /// In the order of the pipeline file.

@@ -102,6 +102,15 @@ const fn run(name: &'static str, mode: Mode, read: ReadPath, scenarios: &'static
     Contender { name, way: Way::Xdoflow { mode, more: None }, read: Some(read), default: true, scenarios }
 }
 
+/// On demand only: it stands for what a merge was before it compared as it reads.
+const fn staged(read: ReadPath) -> Contender {
+    Contender {
+        way: Way::Xdoflow { mode: Mode::Merge, more: Some("--stage-all") },
+        default: false,
+        ..run("xdoflow staged", Mode::Merge, read, WHOLE)
+    }
+}
+
 const fn floor(read: ReadPath) -> Contender {
     Contender { name: "floor", way: Way::Floor, read: Some(read), default: true, scenarios: EVERYWHERE }
 }
@@ -118,13 +127,13 @@ pub const CONTENDERS: &[Contender] = &[
     sql("plain×N", Way::PlainParallel, WHOLE),
     sql("record×N", Way::RecordParallel, WHOLE),
     run("xdoflow merge", Mode::Merge, ReadPath::Text, EVERYWHERE),
+    run("xdoflow merge", Mode::Merge, ReadPath::Raw, EVERYWHERE),
     run("xdoflow replace", Mode::Replace, ReadPath::Text, WHOLE),
+    run("xdoflow replace", Mode::Replace, ReadPath::Raw, WHOLE),
     run("xdoflow insert", Mode::Insert, ReadPath::Text, INSERT),
-    Contender {
-        way: Way::Xdoflow { mode: Mode::Merge, more: Some("--stage-all") },
-        default: false,
-        ..run("xdoflow staged", Mode::Merge, ReadPath::Text, WHOLE)
-    },
+    run("xdoflow insert", Mode::Insert, ReadPath::Raw, INSERT),
+    staged(ReadPath::Text),
+    staged(ReadPath::Raw),
     floor(ReadPath::Text),
     floor(ReadPath::Raw),
 ];

@@ -21,11 +21,12 @@ use tokio::task::JoinSet;
 
 use super::contender::Scenario;
 use super::image::{Image, Target};
-use super::world::{Entity, World, block_condition, joined};
+use super::world::{World, block_condition, joined};
 use crate::error::{Error, Result};
 use crate::name::quote;
 use crate::partition;
 use crate::pg::{ByteLoader, ByteStream, Session, sql};
+use crate::spec::model::SourceSpec;
 use crate::summary::ReadPath;
 
 /// Bytes of a file that are sent at once.
@@ -190,7 +191,10 @@ pub async fn open(
             Some(ids) => partition::of_ids(ids),
             None => partition::plan(entity.blocks, entity.bytes, world.cores),
         };
-        documents.extend(partitions.iter().map(|partition| copy_documents(entity, partition, read)));
+        documents.extend(partitions.iter().map(|part| {
+            let SourceSpec { id, document, .. } = &entity.spec.source;
+            sql::copy_documents(&entity.source, id, document, part, read)
+        }));
     }
     let mut targets = world.targets.iter().filter(|target| entities.contains(&target.entity));
     let mut ready = Ready {
@@ -246,24 +250,6 @@ pub async fn open(
         }
     }
     Ok(ready)
-}
-
-/// `COPY` of id and document of a part of V1, in the form of a read path.
-fn copy_documents(entity: &Entity, part: &partition::Partition, read: ReadPath) -> String {
-    let (id, document) = (quote(&entity.spec.source.id), quote(&entity.spec.source.document));
-    let cast = if read == ReadPath::Raw { "::bytea" } else { "" };
-    let condition = match part {
-        partition::Partition::Ids(ids) => {
-            let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-            Some(format!("v.{id} = ANY ('{{{}}}'::bigint[])", ids.join(",")))
-        }
-        other => block_condition(other),
-    };
-    let condition = condition.map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
-    format!(
-        "COPY (SELECT v.{id}::bigint, v.{document}{cast} FROM {} v{condition}) TO STDOUT (FORMAT binary)",
-        entity.source.quoted()
-    )
 }
 
 async fn sessions(world: &World, count: usize) -> Result<Vec<Session>> {

@@ -461,6 +461,7 @@ impl Bench {
         );
         let mut options = vec!["--mode", mode.name(), "--json", "--progress", "none"];
         options.extend(more);
+        options.extend(step.contender.read.map(ReadPath::name).into_iter().flat_map(|read| ["--read", read]));
         let ids = self.ids_file(step.subject).display().to_string();
         match step.scenario {
             Scenario::Backfill => options.extend(["--ids", &ids]),

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::progress::ProgressMode;
 use crate::bench::Scenario;
 use crate::generate::Dirt;
-use crate::summary::Mode;
+use crate::summary::{Mode, ReadChoice};
 
 /// Streams JSON documents out of PostgreSQL, normalises them, and publishes them into typed tables
 #[derive(Debug, Parser)]
@@ -81,6 +81,14 @@ pub struct ProgressArgs {
     pub progress: ProgressMode,
 }
 
+/// In which form documents are read
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ReadArgs {
+    /// How the documents of V1 are read
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = ReadArg::Auto)]
+    pub read: ReadArg,
+}
+
 #[derive(Debug, Args)]
 pub struct RunArgs {
     #[command(flatten)]
@@ -93,6 +101,8 @@ pub struct RunArgs {
     /// With merge: also delete rows that V1 no longer has, and surplus rows of a key
     #[arg(long)]
     pub prune: bool,
+    #[command(flatten)]
+    pub read: ReadArgs,
     /// Connections that read, and threads that transform [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
@@ -116,6 +126,27 @@ pub struct RunArgs {
     /// Show what was coerced and rejected, column by column
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+/// The form of reading as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReadArg {
+    /// Raw where V1's server lends jsonb out (see check) and a sample reads the same both ways, else text
+    Auto,
+    /// As the JSON text that the server prints
+    Text,
+    /// As the server keeps them on disk, which costs it a tenth; needs a cast that a superuser makes: see check
+    Raw,
+}
+
+impl From<ReadArg> for ReadChoice {
+    fn from(read: ReadArg) -> Self {
+        match read {
+            ReadArg::Auto => Self::Auto,
+            ReadArg::Text => Self::Text,
+            ReadArg::Raw => Self::Raw,
+        }
+    }
 }
 
 /// The publish mode as it is typed.
@@ -381,6 +412,8 @@ pub struct DemoArgs {
     /// Use this database instead of a private server; it must hold none of the tables
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
+    #[command(flatten)]
+    pub read: ReadArgs,
     #[command(flatten)]
     pub progress: ProgressArgs,
     /// Print the results as one JSON object

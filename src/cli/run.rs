@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::{self, Job, RejectBudget};
 use crate::progress::Progress;
 use crate::spec::PipelineSpec;
-use crate::summary::{Mode, RunSummary};
+use crate::summary::{Mode, ReadChoice, RunSummary};
 
 pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode> {
     let mode = Mode::from(arguments.mode);
@@ -34,6 +34,7 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         databases,
         mode,
         prune: arguments.prune,
+        read: ReadChoice::from(arguments.read.read),
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
         only_ids,
@@ -55,6 +56,7 @@ pub struct Request {
     pub databases: Databases,
     pub mode: Mode,
     pub prune: bool,
+    pub read: ReadChoice,
     pub jobs: usize,
     pub budget: RejectBudget,
     /// For each pipeline the ids that alone are read.
@@ -74,6 +76,7 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
         target: request.databases.target,
         mode: request.mode,
         prune: request.prune,
+        read: request.read,
         jobs: request.jobs,
         budget: request.budget,
         only_ids: request.only_ids,

@@ -15,7 +15,7 @@ use tokio_postgres::{CopyInSink, CopyOutStream};
 use super::connect::server_error;
 use super::session::Session;
 use crate::error::{Error, Result};
-use crate::pgcopy::{Batch, Framer, Malformed, RowBuffer, encode};
+use crate::pgcopy::{Batch, Form, Framer, Malformed, RowBuffer, encode};
 
 /// A `COPY … TO STDOUT (FORMAT binary)`, cut into batches of whole tuples.
 pub struct BatchStream {
@@ -30,6 +30,12 @@ impl BatchStream {
     pub async fn open(session: &Session, sql: &str, columns: usize, batch_bytes: usize) -> Result<Self> {
         let stream = session.client().copy_out(sql).await.map_err(server_error)?;
         Ok(Self { stream: Box::pin(stream), framer: Some(Framer::new(columns)), batch_bytes })
+    }
+
+    /// The same stream, its batches marked: their documents come in that form.
+    #[must_use]
+    pub fn in_form(self, form: Form) -> Self {
+        Self { framer: self.framer.map(|framer| framer.in_form(form)), ..self }
     }
 
     /// The next batch; `None` after the trailer.

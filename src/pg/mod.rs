@@ -9,6 +9,7 @@ mod dsn;
 mod fault;
 mod parameters;
 mod password;
+pub mod raw;
 pub mod session;
 pub mod settings;
 pub mod sql;
@@ -17,6 +18,7 @@ mod verify;
 
 pub use catalog::TableInfo;
 pub use copy::{BatchStream, ByteLoader, ByteStream, Loader};
+pub use raw::RawAccess;
 pub use session::{Database, Session, Side};
 pub use settings::Settings;
 pub use tokio_postgres::types::ToSql;

@@ -33,7 +33,7 @@ use crate::stage::extract::SourceSnapshot;
 use crate::stage::ledger::{self, BadEnd, Ledger, NewRun};
 use crate::stage::staging::{self, Staging};
 use crate::stage::transform::Transform;
-use crate::summary::{EntitySummary, Mode, RunSummary};
+use crate::summary::{EntitySummary, Mode, ReadChoice, RunSummary};
 
 pub use budget::RejectBudget;
 use entity::{EntityRun, Lane, Piece};
@@ -50,6 +50,8 @@ pub struct Job {
     pub mode: Mode,
     /// Whether rows that V1 no longer has, and surplus rows, are deleted.
     pub prune: bool,
+    /// In which form documents are read.
+    pub read: ReadChoice,
     /// Lanes, and threads that transform.
     pub jobs: usize,
     /// How many rejects an entity may have.
@@ -119,6 +121,9 @@ impl Run {
         }
 
         let snapshot = Arc::new(SourceSnapshot::export(&job.source).await?);
+        for plan in &plans {
+            snapshot.decide(&plan.source, &plan.program, job.read).await?;
+        }
         let mut running = JoinSet::new();
         running.spawn(Arc::clone(&self).count(plans.clone(), Arc::clone(&snapshot)));
         for plan in plan::largest_first(&plans) {

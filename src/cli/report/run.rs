@@ -48,6 +48,7 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     if !verbose {
         return Ok(());
     }
+    readings(out, run, style)?;
     ways(out, run)?;
     columns(out, run, style)
 }
@@ -68,6 +69,15 @@ fn ways(out: &mut dyn Write, run: &RunSummary) -> io::Result<()> {
             writeln!(out, "  {}: {} ({}){staged}", names.join(", "), first.way.name(), first.why)?;
             rest = after;
         }
+    }
+    Ok(())
+}
+
+/// In which form each entity's documents were read, and why.
+fn readings(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    for EntitySummary { entity, read_path, read_reason, .. } in &run.entities {
+        let entity = style.paint(Tone::Strong, entity);
+        writeln!(out, "  {entity}: read {}: {read_reason}", read_path.name())?;
     }
     Ok(())
 }
@@ -209,6 +219,7 @@ fn what(column: &ColumnSummary, style: Style) -> String {
 mod tests {
     use super::super::tests::{ASCII, PLAIN, text};
     use super::*;
+    use crate::summary::ReadPath;
 
     fn column(column: &str, label: &str, rejected: bool, count: u64, sample_ids: &[i64]) -> ColumnSummary {
         ColumnSummary {
@@ -237,7 +248,17 @@ mod tests {
 
     fn entity(name: &str, rows_read: u64, targets: Vec<TargetSummary>) -> EntitySummary {
         let (entity, columns) = (name.to_owned(), Vec::new());
-        EntitySummary { entity, rows_read, rejects: 0, elapsed_ms: 900, targets, columns }
+        let (read_path, read_reason) = (ReadPath::Text, "--read text was asked for".to_owned());
+        EntitySummary {
+            entity,
+            rows_read,
+            rejects: 0,
+            read_path,
+            read_reason,
+            elapsed_ms: 900,
+            targets,
+            columns,
+        }
     }
 
     fn agents() -> EntitySummary {
@@ -280,7 +301,9 @@ note: 14 rejects, kept in the quarantine table
         let short = "  agent_caps.team_cap: 12 rejected: not a number (ids 12, 77, 103)
   agent_caps.tier: 2 rejected: out of range (id 5)
 ";
-        let long = "  agent_caps.team_cap: 7,312 × \"\" → NULL; 41 × string → number; \
+        let long = "  users: read text: --read text was asked for
+  agents: read text: --read text was asked for
+  agent_caps.team_cap: 7,312 × \"\" → NULL; 41 × string → number; \
 12 rejected: not a number (ids 12, 77, 103)
   agent_caps.tier: 2 rejected: out of range (id 5)
 ";
