@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::name::literal;
-use crate::pg::{Database, Session, TextStream};
+use crate::pg::{ByteStream, Database, Session};
 
 /// Which rejects.
 #[derive(Clone, Debug, Default)]
@@ -160,7 +160,7 @@ pub async fn export(target: &Database, selection: &Selection, out: &mut dyn Writ
          TO STDOUT (FORMAT csv, HEADER)",
         selection.clause()
     );
-    let mut stream = TextStream::open(&session, &sql).await?;
+    let mut stream = ByteStream::open(&session, &sql).await?;
     let mut bytes = 0;
     while let Some(chunk) = stream.next().await? {
         out.write_all(&chunk)?;

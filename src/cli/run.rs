@@ -30,6 +30,12 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
     }
     let specs = context::pipelines(&arguments.pipelines)?;
     let databases = Databases::resolve(&arguments.databases)?;
+    let only_ids = arguments.ids.as_deref().map(|file| super::ids::read(file, &specs)).transpose()?;
+    if only_ids.is_some() && mode == Mode::Replace {
+        return Err(Error::usage("--ids has no meaning with --mode replace")
+            .detail("replace makes the target the image of all of V1")
+            .hint("use --mode merge or --mode insert"));
+    }
     let request = Request {
         specs,
         databases,
@@ -38,7 +44,7 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         read: ReadChoice::from(arguments.read.read),
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
-        only_ids: None,
+        only_ids,
         stage_all: arguments.stage_all,
         changed: arguments.changed,
         progress: arguments.progress.progress,

@@ -18,7 +18,7 @@ mod tls;
 mod verify;
 
 pub use catalog::TableInfo;
-pub use copy::{BatchStream, Loader, TextStream};
+pub use copy::{BatchStream, ByteLoader, ByteStream, Loader};
 pub use raw::RawAccess;
 pub use session::{Database, Session, Side};
 pub use settings::Settings;
