@@ -3,9 +3,10 @@
 
 use serde_json::value::RawValue;
 use xdoflow::pgcopy::numeric::Decimal;
+use xdoflow::pgcopy::ondisk::{ByteOrder, DiskValue};
 use xdoflow::pgcopy::{Batch, Framer, Malformed, decode};
 use xdoflow::schema::{ColumnType, Scalar};
-use xdoflow::transform::document::{Spans, WantedKeys, follow, value_of};
+use xdoflow::transform::document::{Found, NoKeys, Raw, TextValue, WantedKeys, follow};
 
 /// The keys that are wanted of every document; among them the empty one, and two of one length.
 const KEYS: [&str; 5] = ["", "a", "b", "id", "long key"];
@@ -14,14 +15,14 @@ const KEYS: [&str; 5] = ["", "a", "b", "id", "long key"];
 pub fn document(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let wanted = WantedKeys::new(KEYS);
-    let mut spans = Spans::default();
-    let scanned = wanted.scan(text, &mut spans).is_ok();
+    let mut found = Found::default();
+    let scanned = TextValue::document(text).find(&wanted, &mut found).is_ok();
     let mut scratch = String::new();
-    let mut inner = Spans::default();
+    let mut inner = Found::default();
     for key in KEYS {
         let slot = wanted.slot(key).expect("a wanted key");
-        if let Some(raw) = spans.raw(text, slot) {
-            let _ = value_of(raw, &mut scratch);
+        if let Some(raw) = found.get(slot) {
+            let _ = raw.value(&mut scratch).expect("text is never corrupt");
             let _ = follow(raw, &[WantedKeys::new(["a"])], &mut inner);
         }
     }
@@ -31,7 +32,7 @@ pub fn document(bytes: &[u8]) {
         let slot = wanted.slot(key).expect("a wanted key");
         // The last of several counts.
         let expected = entries.iter().rev().find(|(name, _)| name == key).map(|(_, raw)| raw.get());
-        assert_eq!(spans.raw(text, slot), expected, "{key:?} in {text}");
+        assert_eq!(found.get(slot).map(TextValue::as_str), expected, "{key:?} in {text}");
     }
 }
 
@@ -55,6 +56,43 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Object<'a> {
             }
         }
         deserializer.deserialize_map(Entries).map(Object)
+    }
+}
+
+/// Bytes that are a document on disk read as the text that is printed of them: the same keys with the same
+/// values. Others are refused, in whichever byte order.
+pub fn ondisk(bytes: &[u8]) {
+    for order in [ByteOrder::Little, ByteOrder::Big] {
+        let document = DiskValue::document(bytes, order);
+        let wanted = WantedKeys::new(KEYS);
+        let mut kept = Found::default();
+        let looked = document.find(&wanted, &mut kept);
+        let mut printed = String::new();
+        if document.print(&mut printed).is_err() {
+            // A value that nobody wants may be corrupt; one that is asked for says so.
+            for raw in (0..wanted.len()).filter_map(|slot| kept.get(slot)) {
+                let _ = (raw.value(&mut String::new()), raw.json(&mut String::new()));
+            }
+            continue;
+        }
+        let _: &RawValue =
+            serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
+        if looked == Err(NoKeys::Corrupt) {
+            // Keys out of order can be printed, but not looked for.
+            continue;
+        }
+        let mut shown = Found::default();
+        assert_eq!(TextValue::document(&printed).find(&wanted, &mut shown), looked, "{printed}");
+        for slot in 0..wanted.len() {
+            let (kept, shown) = (kept.get(slot), shown.get(slot));
+            assert_eq!(kept.is_some(), shown.is_some(), "{slot} of {printed}");
+            let (Some(kept), Some(shown)) = (kept, shown) else { continue };
+            let mut scratch = [const { String::new() }; 2];
+            let [one, other] = &mut scratch;
+            assert_eq!(kept.value(one), shown.value(other), "{printed}");
+            assert_eq!(kept.json(one), shown.json(other), "{printed}");
+            assert_eq!(kept.is_null(), shown.is_null(), "{printed}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::name::quote;
-use crate::pg::{Database, Session, TableInfo};
+use crate::pg::{Database, RawAccess, Session, TableInfo, raw};
 use crate::plan::programs;
 use crate::spec::model::{PipelineSpec, TargetSpec};
 use crate::stage::extract::SourceTable;
@@ -35,7 +35,7 @@ pub enum Severity {
 }
 
 /// What was checked, and what was found.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct CheckReport {
     /// Tables of both databases that were looked at.
     pub tables: usize,
@@ -43,6 +43,37 @@ pub struct CheckReport {
     pub columns: usize,
     /// In the order of the pipelines.
     pub findings: Vec<Finding>,
+    /// Whether V1 can be read without its JSON being printed.
+    pub raw_reading: RawReading,
+}
+
+/// Whether V1's documents can be read as the server keeps them, and what a superuser may do about it.
+/// Text is no fault: where nobody is superuser, it stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RawReading {
+    /// Whether it can be done.
+    pub possible: bool,
+    /// Why not; empty where it can be done.
+    pub reason: String,
+    /// The statement that makes it possible, where it is all that lacks.
+    pub statement: Option<&'static str>,
+    /// What the statement changes.
+    pub effect: &'static str,
+    /// The statement that takes it back.
+    pub undo: &'static str,
+}
+
+impl RawReading {
+    /// What the answer of V1's database means.
+    pub fn new(access: &RawAccess) -> Self {
+        Self {
+            possible: matches!(access, RawAccess::Yes(_)),
+            reason: access.refusal().unwrap_or_default().to_owned(),
+            statement: matches!(access, RawAccess::NoCast).then_some(raw::CREATE_CAST),
+            effect: raw::CAST_EFFECT,
+            undo: raw::DROP_CAST,
+        }
+    }
 }
 
 impl CheckReport {
@@ -60,7 +91,8 @@ impl CheckReport {
 /// Checks the pipelines against both databases.
 pub async fn check(source: &Database, target: &Database, specs: &[PipelineSpec]) -> Result<CheckReport> {
     let (source, target) = tokio::try_join!(source.connect("check"), target.connect("check"))?;
-    let mut report = CheckReport::default();
+    let raw_reading = RawReading::new(&RawAccess::ask(&source).await?);
+    let mut report = CheckReport { tables: 0, columns: 0, findings: Vec::new(), raw_reading };
     for spec in specs {
         check_source(&source, spec, &mut report).await?;
         check_targets(&target, spec, &mut report).await?;

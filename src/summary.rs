@@ -25,6 +25,39 @@ impl Mode {
     }
 }
 
+/// In which form the documents of V1 are to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadChoice {
+    /// As the server keeps them where it lends them out and a sample reads the same both ways, else as text.
+    #[default]
+    Auto,
+    /// As text.
+    Text,
+    /// As the server keeps them, or not at all.
+    Raw,
+}
+
+/// In which form the documents of V1 were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadPath {
+    /// As the text that the server prints.
+    Text,
+    /// As the server keeps them.
+    Raw,
+}
+
+impl ReadPath {
+    /// The word of the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Raw => "raw",
+        }
+    }
+}
+
 /// How the rows of a target come to where the publish takes them from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -36,6 +69,8 @@ pub enum Way {
     /// All of them staged.
     #[default]
     Staged,
+    /// Only those that changed since the last run were read; they are staged, and what is gone is listed.
+    Changed,
 }
 
 impl Way {
@@ -45,6 +80,7 @@ impl Way {
             Self::Direct => "direct",
             Self::Delta => "delta",
             Self::Staged => "staged",
+            Self::Changed => "changed",
         }
     }
 }
@@ -75,12 +111,33 @@ pub struct EntitySummary {
     pub rows_read: u64,
     /// Rejected cells and rows, over all targets.
     pub rejects: u64,
+    /// In which form its documents were read.
+    pub read_path: ReadPath,
+    /// Why in that form, in words.
+    pub read_reason: String,
     /// From the first byte read to the commit, in milliseconds.
     pub elapsed_ms: u64,
+    /// What `--changed` has made of it; none where that was not asked for.
+    pub changed: Option<ChangedSummary>,
     /// In the order of the pipeline file.
     pub targets: Vec<TargetSummary>,
     /// The dirty values that became clean ones and those that were rejected, by column.
     pub columns: Vec<ColumnSummary>,
+}
+
+/// What a run with `--changed` made of one entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangedSummary {
+    /// Whether only the rows that changed were read; else all of them were.
+    pub used: bool,
+    /// Why all rows were read, if they were.
+    pub reason: Option<String>,
+    /// Rows that were fetched: new and changed ones, and those that are tried again. 0 where all were read.
+    pub fetched: u64,
+    /// Rows that were there at the last run, and are gone. 0 where all were read.
+    pub gone: u64,
+    /// Rows whose fingerprints were compared with those of the last run; 0 where these were void.
+    pub scanned: u64,
 }
 
 /// What a run did to one target. `rows = loaded + quarantined + filtered` holds for each.

@@ -12,7 +12,7 @@ use crate::ddl;
 use crate::error::{Error, Result};
 use crate::generate::Generator;
 use crate::name::TableName;
-use crate::pg::{Database, Loader, Session, TableInfo, sql};
+use crate::pg::{Database, Loader, Session, TableInfo, raw, sql};
 use crate::pgcopy::{JSONB_VERSION, RowBuffer};
 use crate::progress::{Phase, Progress};
 
@@ -146,6 +146,11 @@ fn table_name(name: &str) -> Result<TableName> {
 /// Creates the V2 tables.
 pub async fn create_v2(database: &Database) -> Result<()> {
     database.connect("create V2").await?.batch(&ddl::v2_ddl(None)).await
+}
+
+/// Lets the documents of a database of one's own be read as the server keeps them.
+pub async fn lend_jsonb(database: &Database) -> Result<()> {
+    database.connect("lend jsonb").await?.batch(raw::CREATE_CAST).await
 }
 
 /// Puts a V2 that is an exact image of V1 into the state that the field shows.

@@ -97,6 +97,7 @@ async fn fetch() -> xdoflow::Result<Vec<Entity>> {
             &source.id,
             &source.document,
             &xdoflow::partition::Partition::Whole,
+            xdoflow::summary::ReadPath::Text,
         );
         let mut stream = BatchStream::open(&session, &copy, 2, BATCH_BYTES).await?;
         let mut batches = Vec::new();

@@ -10,7 +10,7 @@ use divan::Bencher;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use simd_json::prelude::*;
-use xdoflow::transform::document::{Spans, WantedKeys};
+use xdoflow::transform::document::{Found, Raw, TextValue, WantedKeys};
 
 use crate::data::{ENTITIES, Entity, entity};
 
@@ -46,11 +46,11 @@ fn serde_json_value(bencher: Bencher, name: &str) {
 
 /// What `transform` uses.
 fn canonical_scan(entity: &Entity, documents: &[String]) -> usize {
-    let mut spans = Spans::default();
+    let mut values = Found::default();
     let mut found = 0;
     for document in documents {
-        entity.wanted.scan(document, &mut spans).expect("an object");
-        found += (0..entity.keys.len()).filter(|&slot| spans.raw(document, slot).is_some()).count();
+        TextValue::document(document).find(&entity.wanted, &mut values).expect("an object");
+        found += (0..entity.keys.len()).filter(|&slot| values.get(slot).is_some()).count();
     }
     found
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::args::DemoArgs;
+use super::args::{DemoArgs, ReadArg};
 use super::context::{self, Databases};
 use super::generate::generate;
 use super::progress::ProgressMode;
@@ -17,12 +17,12 @@ use super::verify::{self, verify};
 use super::{format, report};
 use crate::error::{Error, Result};
 use crate::generate::Generator;
-use crate::pg::{Database, Settings, Side};
+use crate::pg::{Database, Settings, Side, raw};
 use crate::pipeline::{RejectBudget, Safety};
 use crate::server::{Server, ServerOptions};
 use crate::spec;
 use crate::status::status;
-use crate::summary::{Mode, RunSummary, StatusReport};
+use crate::summary::{Mode, ReadChoice, RunSummary, StatusReport};
 use crate::verify::VerifyReport;
 use crate::workspace;
 
@@ -131,20 +131,25 @@ impl Stage {
         let generator = Generator::new(arguments.seed, arguments.scale);
         generate(&target, generator, jobs, progress, signals).await?;
 
+        if arguments.read.read == ReadArg::Raw && self.server.is_some() {
+            say(&format!("a cast for reading documents as they are kept: {}", raw::CREATE_CAST));
+            signals.or_interrupted(workspace::lend_jsonb(&target)).await?;
+        }
         heading("V2: creating it in the state that the field shows today");
         signals.or_interrupted(workspace::create_v2(&target)).await?;
-        self.run(Mode::Replace, false, jobs, progress, signals).await?;
+        let read = ReadChoice::from(arguments.read.read);
+        self.run(Mode::Replace, false, read, jobs, progress, signals).await?;
         signals.or_interrupted(workspace::damage_v2(&target)).await?;
 
         heading("xdoflow status");
         let before = self.status(arguments, signals).await?;
         heading("xdoflow run --prune");
-        let run = self.run(Mode::Merge, true, jobs, progress, signals).await?;
+        let run = self.run(Mode::Merge, true, read, jobs, progress, signals).await?;
         self.show(arguments, |out| report::run_summary(out, &run, Style::stdout(), false))?;
         heading("xdoflow status");
         let after = self.status(arguments, signals).await?;
         heading("xdoflow run --prune, once more");
-        let second_run = self.run(Mode::Merge, true, jobs, progress, signals).await?;
+        let second_run = self.run(Mode::Merge, true, read, jobs, progress, signals).await?;
         self.show(arguments, |out| report::run_summary(out, &second_run, Style::stdout(), false))?;
         heading("xdoflow verify");
         let verify = self.verify(jobs, progress, signals).await?;
@@ -167,6 +172,7 @@ impl Stage {
         &self,
         mode: Mode,
         prune: bool,
+        read: ReadChoice,
         jobs: usize,
         progress: ProgressMode,
         signals: &Signals,
@@ -180,11 +186,13 @@ impl Stage {
             databases,
             mode,
             prune,
+            read,
             jobs,
             budget,
             only_ids: None,
             stage_all: false,
             safety: Safety::default(),
+            changed: false,
             progress,
         };
         run(request, signals).await

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::{RejectBudget, Safety};
 use crate::rejects::{self, Selection};
 use crate::spec::PipelineSpec;
-use crate::summary::Mode;
+use crate::summary::{Mode, ReadChoice};
 
 pub async fn execute(arguments: &RejectsArgs, signals: &Signals) -> Result<ExitCode> {
     match &arguments.command {
@@ -73,11 +73,13 @@ async fn execute_retry(arguments: &RetryArgs, signals: &Signals) -> Result<ExitC
         databases,
         mode: Mode::Merge,
         prune: false,
+        read: ReadChoice::Auto,
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget::default(),
         only_ids: Some(ids),
         stage_all: false,
         safety: Safety::default(),
+        changed: false,
         progress: arguments.progress.progress,
     };
     let summary = run(request, signals).await?;

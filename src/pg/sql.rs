@@ -6,6 +6,7 @@
 
 use crate::name::{TableName, literal, quote};
 use crate::partition::{IdRange, Partition};
+use crate::summary::ReadPath;
 
 /// The names that the statements of one target are made of.
 #[derive(Clone, Debug)]
@@ -64,6 +65,28 @@ impl MergeSql {
             self.key[0]
         );
         self
+    }
+
+    /// Lists the rows of the target whose key is one of `$1` and is not staged.
+    pub fn list_unstaged(&self, gone: &TableName) -> String {
+        let key = &self.key[0];
+        self.list(gone, "", &format!("t.{key} = ANY ($1::bigint[]) AND {}", self.not_staged()))
+    }
+
+    /// Lists the rows of the target whose key is one of the pairs that `$1` and `$2` make.
+    pub fn list_pairs(&self, gone: &TableName) -> String {
+        let ends = self.key.iter().zip(["a", "b"]).map(|(key, end)| format!("t.{key} = p.{end}"));
+        self.list(gone, ", unnest($1::bigint[], $2::bigint[]) p (a, b)", &join(ends, " AND "))
+    }
+
+    fn list(&self, gone: &TableName, with: &str, condition: &str) -> String {
+        format!(
+            "INSERT INTO {} ({}) SELECT t.{}, t.ctid, false FROM {} t{with} WHERE {condition}",
+            gone.quoted(),
+            join(GONE_COLUMNS.iter().map(|(name, _)| quote(name)), ", "),
+            self.key[0],
+            self.target
+        )
     }
 
     /// The rows of staging.
@@ -207,19 +230,57 @@ impl MergeSql {
 }
 
 /// `COPY (SELECT id, document …) TO STDOUT` of a partition.
-pub fn copy_documents(table: &TableName, id: &str, document: &str, partition: &Partition) -> String {
+pub fn copy_documents(
+    table: &TableName,
+    id: &str,
+    document: &str,
+    partition: &Partition,
+    path: ReadPath,
+) -> String {
+    let cast = match path {
+        ReadPath::Text => "",
+        ReadPath::Raw => "::bytea",
+    };
     let order = match partition {
         // By the column itself, so that its index gives the order.
         Partition::Range(_) => format!(" ORDER BY {}", quote(id)),
         Partition::Whole | Partition::Blocks { .. } | Partition::Ids(_) => String::new(),
     };
     format!(
-        "COPY (SELECT {}::bigint, {} FROM {}{}{order}) TO STDOUT (FORMAT binary)",
+        "COPY (SELECT {}::bigint, {}{cast} FROM {}{}{order}) TO STDOUT (FORMAT binary)",
         quote(id),
         quote(document),
         table.quoted(),
         condition(id, partition)
     )
+}
+
+/// `COPY (SELECT id, document as text, document as it is kept …) TO STDOUT` of the rows that stand first in
+/// some blocks, up to `per_block` of each; without blocks of the first `limit` rows that the server finds.
+pub fn copy_sample(table: &TableName, id: &str, document: &str, rows: &Sample) -> String {
+    let condition = match rows {
+        // A place without a row is none; the planner fetches the others one by one.
+        Sample::Places(blocks, per_block) => {
+            let places = blocks.iter().flat_map(|block| (1..=*per_block).map(move |at| (block, at)));
+            let places = join(places.map(|(block, at)| format!("\"({block},{at})\"")), ",");
+            format!(" WHERE ctid = ANY ('{{{places}}}'::tid[])")
+        }
+        Sample::First(limit) => format!(" LIMIT {limit}"),
+    };
+    format!(
+        "COPY (SELECT {}::bigint, {document}, {document}::bytea FROM {}{condition}) TO STDOUT (FORMAT binary)",
+        quote(id),
+        table.quoted(),
+        document = quote(document),
+    )
+}
+
+/// Which rows stand for the others.
+pub enum Sample {
+    /// The first so many places of these blocks of an ordinary table.
+    Places(Vec<u64>, u16),
+    /// So many rows that come first.
+    First(u64),
 }
 
 /// Some ids of a table: those in a sample of its blocks, so many percent of them.
@@ -404,11 +465,34 @@ mod tests {
             )
         );
         assert_eq!(
-            copy_documents(&TableName::new("s", odd), "id", odd, &Partition::Blocks { from: 3, to: Some(9) }),
+            copy_documents(
+                &TableName::new("s", odd),
+                "id",
+                odd,
+                &Partition::Blocks { from: 3, to: Some(9) },
+                ReadPath::Text
+            ),
             format!(
                 "COPY (SELECT \"id\"::bigint, {quoted} FROM \"s\".{quoted} \
                  WHERE ctid >= '(3,0)'::tid AND ctid < '(9,0)'::tid) TO STDOUT (FORMAT binary)"
             )
+        );
+    }
+
+    #[test]
+    fn documents_are_cast_where_they_are_read_as_they_are_kept_and_a_sample_holds_both() {
+        let table = TableName::new("s", "t");
+        assert_eq!(
+            copy_documents(&table, "id", "xdo", &Partition::Whole, ReadPath::Raw),
+            "COPY (SELECT \"id\"::bigint, \"xdo\"::bytea FROM \"s\".\"t\") TO STDOUT (FORMAT binary)"
+        );
+        assert_eq!(
+            copy_sample(&table, "id", "xdo", &Sample::Places(vec![0, 7], 2)),
+            "COPY (SELECT \"id\"::bigint, \"xdo\", \"xdo\"::bytea FROM \"s\".\"t\" WHERE ctid = ANY \
+             ('{\"(0,1)\",\"(0,2)\",\"(7,1)\",\"(7,2)\"}'::tid[])) TO STDOUT (FORMAT binary)"
+        );
+        assert!(
+            copy_sample(&table, "id", "xdo", &Sample::First(9)).contains(" FROM \"s\".\"t\" LIMIT 9) TO")
         );
     }
 

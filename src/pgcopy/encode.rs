@@ -19,7 +19,7 @@ pub fn header() -> Vec<u8> {
 pub const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
 /// Whole rows in COPY BINARY form.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct RowBuffer {
     bytes: Vec<u8>,
     rows: u64,

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::SIGNATURE;
+use super::ondisk::ByteOrder;
 
 const HEADER_BYTES: usize = SIGNATURE.len() + 8;
 /// The flag bits that PostgreSQL calls critical: a reader that does not know one must stop.
@@ -15,6 +16,7 @@ const CRITICAL_FLAGS: u32 = 0xFFFF_0000;
 /// Gathers the bytes of one stream into whole tuples.
 pub struct Framer {
     columns: usize,
+    form: Form,
     state: State,
     /// Bytes that were not handed out yet: whole tuples, then perhaps the beginning of one.
     buffer: Vec<u8>,
@@ -34,11 +36,22 @@ enum State {
     Done,
 }
 
+/// In which form the documents of a stream come, where it bears documents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As binary `jsonb`: a version byte and the text.
+    #[default]
+    Text,
+    /// As the server keeps them, on a machine of this byte order.
+    OnDisk(ByteOrder),
+}
+
 /// Whole tuples of one stream, as they stood in it.
 #[derive(Debug)]
 pub struct Batch {
     bytes: Vec<u8>,
     columns: usize,
+    form: Form,
     tuples: usize,
 }
 
@@ -75,7 +88,21 @@ impl fmt::Display for Malformed {
 impl Framer {
     /// A framer for a query of `columns` columns.
     pub fn new(columns: usize) -> Self {
-        Self { columns, state: State::Header, buffer: Vec::new(), cursor: 0, complete_bytes: 0, tuples: 0 }
+        Self {
+            columns,
+            form: Form::default(),
+            state: State::Header,
+            buffer: Vec::new(),
+            cursor: 0,
+            complete_bytes: 0,
+            tuples: 0,
+        }
+    }
+
+    /// Marks the batches of this stream: their documents come in that form, which is not the text's.
+    #[must_use]
+    pub fn in_form(self, form: Form) -> Self {
+        Self { form, ..self }
     }
 
     /// Takes the next bytes of the stream.
@@ -99,6 +126,7 @@ impl Framer {
         let batch = Batch {
             bytes: std::mem::replace(&mut self.buffer, rest),
             columns: self.columns,
+            form: self.form,
             tuples: std::mem::take(&mut self.tuples),
         };
         self.cursor -= self.complete_bytes;
@@ -196,6 +224,11 @@ impl Batch {
     /// The bytes that it holds.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// In which form its documents are.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// The tuples, each as its fields in order.

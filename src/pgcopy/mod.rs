@@ -9,17 +9,22 @@
 //! ```
 //!
 //! All integers are big-endian. [`frame`] finds the tuples in bytes that arrive cut anywhere,
-//! [`encode`] writes tuples into one buffer, [`numeric`] knows the payload of a `numeric`, and
-//! [`decode`] prints a payload as the server would. The format is documented with the server's COPY
-//! command; nothing here panics on any input.
+//! [`encode`] writes tuples into one buffer, [`numeric`] knows the payload of a `numeric`, [`ondisk`]
+//! the form in which the server keeps a `jsonb`, and [`decode`] prints a payload as the server would. The
+//! format is documented with the server's COPY command; nothing here panics on any input.
 
 pub mod decode;
+mod digits;
+mod elements;
 pub mod encode;
 pub mod frame;
 pub mod numeric;
+pub mod ondisk;
+mod quote;
 
+pub use elements::Elements;
 pub use encode::RowBuffer;
-pub use frame::{Batch, Framer, Malformed, Tuple, Tuples};
+pub use frame::{Batch, Form, Framer, Malformed, Tuple, Tuples};
 
 /// The first eleven bytes of every stream.
 pub const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";

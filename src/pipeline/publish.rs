@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::entity::{Compared, EntityRun, Piece};
+use super::changed::{Ending, count};
+use super::entity::{Compared, EntityRun, Piece, lock};
 use super::{copy_partition, millis};
 use crate::error::{Error, Result};
 use crate::partition::Partition;
+use crate::pg::fingerprint::files;
 use crate::pg::{LockMode, Session, sql};
 use crate::progress::Phase;
 use crate::sqlgen;
+use crate::stage::fingerprints;
 use crate::stage::image::Image;
 use crate::stage::ledger;
 use crate::stage::publish::{self, Publish, TargetLoad};
-use crate::summary::{EntitySummary, Mode, Way};
+use crate::summary::{EntitySummary, Mode, TargetSummary, Way};
 
 impl EntityRun {
     /// Publishes the entity: one transaction for all its targets.
@@ -29,6 +32,10 @@ impl EntityRun {
         for (target, chosen) in summary.targets.iter_mut().zip(&self.chosen) {
             (target.way, target.why) = (chosen.way, chosen.why.clone());
         }
+        summary.changed = match self.scope.changes() {
+            Some(changes) => Some(changes.summary()),
+            None => self.fingerprints.full_summary(),
+        };
         self.check_reject_share(&summary, &tallies)?;
         job.progress.enter(plan.index, Phase::Publishing);
         progress.expect_publish(summary.targets.iter().map(|target| target.loaded).sum());
@@ -41,6 +48,7 @@ impl EntityRun {
             }
         };
         self.decide_anew(&session).await?;
+        self.list_gone(&session).await?;
         let load = |(index, chosen): (usize, &super::way::Chosen)| TargetLoad {
             way: chosen.way,
             staged: if chosen.way == Way::Direct { 0 } else { self.staged[index].load(Relaxed) },
@@ -50,8 +58,9 @@ impl EntityRun {
         let publish = Publish {
             mode: job.mode,
             prune: job.prune,
-            partial: job.only_ids.is_some(),
             max_deletes: job.safety.max_deletes,
+            partial: self.scope.is_partial(),
+            changed: self.scope.changes().is_some(),
             targets: &plan.targets,
             loads: &loads,
             staging: &self.staging.targets,
@@ -64,8 +73,12 @@ impl EntityRun {
         publish.apply(&session, &mut summary).await?;
         ledger::record(&session, run_id, &summary).await?;
         let rejects = &self.staging.rejects;
-        ledger::keep_rejects(&session, run_id, &plan.entity, rejects).await?;
-        ledger::resolve_rejects(&session, run_id, &plan.entity, rejects, job.ids(plan)).await?;
+        let only_new = self.scope.changes().is_some();
+        ledger::keep_rejects(&session, run_id, &plan.entity, rejects, only_new).await?;
+        // Where only what has changed was read, all that was rejected was tried again.
+        let of = self.scope.ids().filter(|_| self.scope.is_partial());
+        ledger::resolve_rejects(&session, run_id, &plan.entity, rejects, of).await?;
+        self.keep_fingerprints(&session, run_id, &summary).await?;
         if job.safety.dry_run {
             // Everything was done as it would have been; what stays is the record of it.
             session.batch("ROLLBACK; BEGIN").await?;
@@ -99,6 +112,26 @@ impl EntityRun {
         Ok(())
     }
 
+    /// Lists what is to go where only what has changed was read.
+    async fn list_gone(&self, session: &Session) -> Result<()> {
+        let Some(changes) = self.scope.changes() else { return Ok(()) };
+        let own = self.plan.program.targets().len();
+        let touched = changes.touched();
+        let links = std::mem::take(&mut *lock(&self.gone_links));
+        for (index, target) in self.plan.targets.iter().enumerate() {
+            let gone = &self.staging.gone[index];
+            let listed = match index.checked_sub(own).map(|derived| &links[derived]) {
+                None => {
+                    publish::list_gone(session, target, &self.staging.targets[index], gone, &touched).await?
+                }
+                Some(links) if links.is_empty() => 0,
+                Some(links) => publish::list_gone_links(session, target, gone, links).await?,
+            };
+            self.listed[index].store(listed, Relaxed);
+        }
+        Ok(())
+    }
+
     /// The merge keys of a target that V1 holds more than once, with the ids of the rows that bear them.
     async fn repeated_in_source(&self, index: usize) -> Result<Vec<String>> {
         let spec = &self.run.job.specs[self.plan.index];
@@ -119,6 +152,44 @@ impl EntityRun {
             self.run.job.mode == Mode::Replace && (counts.quarantined == 0 || !target.key_is_id)
         });
         if truncates { LockMode::Everyone } else { LockMode::Writers }
+    }
+
+    /// Keeps the fingerprints of what was published, or makes those void that it does not agree with.
+    async fn keep_fingerprints(&self, session: &Session, run_id: i64, summary: &EntitySummary) -> Result<()> {
+        let plan = &self.plan;
+        let entity = &plan.entity;
+        let (mut state, found) = match self.fingerprints.ending() {
+            Ending::Keep(state, found) => (state, found),
+            Ending::Forget => return fingerprints::forget(session, entity).await,
+            Ending::Leave => return Ok(()),
+        };
+        let left = |targets: &[TargetSummary]| -> u64 {
+            targets.iter().map(|target| (target.stale + target.surplus).saturating_sub(target.deleted)).sum()
+        };
+        let own = plan.program.targets().len();
+        if self.scope.changes().is_none() {
+            // Whatever was pending is gone, or was counted.
+            state.leftovers = count(left(&summary.targets));
+            fingerprints::clear_pending(session, entity).await?;
+        } else if self.run.job.prune {
+            fingerprints::clear_pending(session, entity).await?;
+        } else {
+            let before = self.fingerprints.kept.as_ref().map_or(0, |kept| kept.leftovers);
+            // Links are not known by a row of V1: only a full run finds them again.
+            state.leftovers = before + count(left(&summary.targets[own..]));
+            for gone in &self.staging.gone[..own] {
+                fingerprints::keep_pending(session, entity, gone).await?;
+            }
+        }
+        // TRUNCATE in this transaction may have given a target another file.
+        state.targets = files(session, plan.targets.iter().map(|target| target.info.oid)).await?;
+        let kept_edges = std::mem::take(&mut *lock(&self.kept_edges));
+        for (index, blocks) in kept_edges.iter().enumerate() {
+            if let Some(blocks) = blocks {
+                fingerprints::keep_edges(session, entity, index, blocks).await?;
+            }
+        }
+        fingerprints::keep(session, entity, run_id, &state, &self.staging.fingerprints, found.staged).await
     }
 
     /// Compares once more what others have written to since V2 was read back. The session holds the lock of

@@ -12,18 +12,29 @@
 //! The results are those of `transform`, bit for bit, but nothing is shared with it beyond the spec: a
 //! fault of one is found by the other.
 
+//!
+//! Beside them stands plain SQL as users write it ([`arrow_statements`], [`PlainSql`]), for comparisons: it
+//! takes clean data only.
+
 mod arrow;
 mod case;
 mod cast;
 mod cell;
+mod closure;
 mod merge;
+mod plain;
 mod rows;
 mod rules;
+mod select;
 mod text;
+mod write;
 mod xanoscript;
 
 pub use arrow::arrow_statements;
+pub use closure::expected_derived_rows;
 pub use merge::{merge_statement, schema_of};
+pub use select::{Extraction, PlainSql};
+pub use write::{CopiedColumn, create_table_as, delete_gone, insert, merge};
 pub use xanoscript::stanza;
 
 use crate::error::Result;

@@ -4,15 +4,28 @@
 //! everything; each reader imports its snapshot as its very first statement. So all readers, and all
 //! entities of a run, see one instant of V1, whatever is written to it meanwhile.
 
+use std::sync::OnceLock;
+
 use crate::error::{Error, Result};
 use crate::partition::{self, IdRange, Partition};
-use crate::pg::{BatchStream, Database, LockMode, Session, TableInfo, sql};
+use crate::pg::sql::Sample;
+use crate::pg::{BatchStream, Database, LockMode, RawAccess, Session, TableInfo, raw, sql};
+use crate::pgcopy::Form;
+use crate::pgcopy::ondisk::ByteOrder;
 use crate::spec::model::SourceSpec;
+use crate::summary::{ReadChoice, ReadPath};
+use crate::transform::Program;
 
 /// How many bytes a batch holds: enough that a message to another thread costs nothing beside it, and
 /// little enough that a dozen in flight do not show in the memory of the process.
 pub const BATCH_BYTES: usize = 256 << 10;
 
+/// Of so many blocks of a table, all over it, …
+const DOCUMENT_BLOCKS: u64 = 64;
+/// … so many rows are read in both forms: a few hundred documents, some milliseconds.
+const DOCUMENTS_PER_BLOCK: u16 = 6;
+/// Rows of a sample that is not chosen by its places.
+const FIRST_DOCUMENTS: u64 = 300;
 /// How many blocks are looked at to learn where the ids of a table lie: some milliseconds.
 const SAMPLE_BLOCKS: f64 = 300.0;
 
@@ -28,8 +41,30 @@ pub struct SourceTable {
     info: TableInfo,
     id: String,
     document: String,
+    /// Decided once the snapshot is there.
+    reading: OnceLock<Reading>,
     /// Whether the server itself promises that no id stands twice.
     pub unique_id: bool,
+}
+
+/// How the documents of a table are read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// In which form.
+    pub path: ReadPath,
+    /// Why, in words.
+    pub reason: String,
+    form: Form,
+}
+
+impl Reading {
+    fn text(reason: impl Into<String>) -> Self {
+        Self { path: ReadPath::Text, reason: reason.into(), form: Form::Text }
+    }
+
+    fn raw(order: ByteOrder, reason: impl Into<String>) -> Self {
+        Self { path: ReadPath::Raw, reason: reason.into(), form: Form::OnDisk(order) }
+    }
 }
 
 impl SourceSnapshot {
@@ -72,6 +107,57 @@ impl SourceSnapshot {
         Ok(self.exporter.query_one("SELECT pg_current_snapshot()::text", &[]).await?.get(0))
     }
 
+    /// Decides in which form the documents of a table are read.
+    ///
+    /// # Errors
+    /// Where the form that was asked for is not to be had.
+    pub async fn decide(&self, table: &SourceTable, program: &Program, choice: ReadChoice) -> Result<()> {
+        let reading = match choice {
+            ReadChoice::Text => Reading::text("--read text was asked for"),
+            ReadChoice::Auto | ReadChoice::Raw => {
+                let access = RawAccess::ask(&self.exporter).await?;
+                let reading = self.weigh(table, program, &access).await?;
+                if choice == ReadChoice::Raw && reading.path == ReadPath::Text {
+                    return Err(refusal(table, &access, reading.reason));
+                }
+                reading
+            }
+        };
+        // A table is decided on once.
+        let _ = table.reading.set(reading);
+        Ok(())
+    }
+
+    /// The form on disk where the server lends it out and a sample reads the same both ways, else text.
+    async fn weigh(&self, table: &SourceTable, program: &Program, access: &RawAccess) -> Result<Reading> {
+        let &RawAccess::Yes(order) = access else {
+            return Ok(Reading::text(access.refusal().unwrap_or_default()));
+        };
+        let mut documents = 0;
+        // Where rows were deleted, the places may be empty.
+        for rows in [table.sample(), Sample::First(FIRST_DOCUMENTS)] {
+            let sql = sql::copy_sample(&table.info.name, &table.id, &table.document, &rows);
+            let mut sample = BatchStream::open(&self.exporter, &sql, 3, BATCH_BYTES).await?;
+            let mut unlike = None;
+            while let Some(batch) = sample.next().await? {
+                documents += batch.len();
+                unlike = unlike.or_else(|| program.unlike(&batch, order).next());
+            }
+            if let Some(id) = unlike {
+                let reason = format!("the document of the row with id {id} does not read the same both ways");
+                return Ok(Reading::text(reason));
+            }
+            if documents > 0 {
+                break;
+            }
+        }
+        let reason = match documents {
+            1 => "the cast is there, and a sample of one document reads the same both ways".to_owned(),
+            _ => format!("the cast is there, and a sample of {documents} documents reads the same both ways"),
+        };
+        Ok(Reading::raw(order, reason))
+    }
+
     /// Opens a reader that sees the same instant.
     pub async fn reader(&self, source: &Database, purpose: &str) -> Result<Session> {
         let session = source.connect(purpose).await?;
@@ -89,6 +175,19 @@ impl SourceSnapshot {
         })?;
         Ok(session)
     }
+}
+
+/// What is told where nothing but the form on disk would do.
+fn refusal(table: &SourceTable, access: &RawAccess, reason: String) -> Error {
+    let hint = match access {
+        RawAccess::NoCast => {
+            format!("a superuser of V1's database may run: {}; or leave out --read raw", raw::CREATE_CAST)
+        }
+        RawAccess::Yes(_) | RawAccess::No(_) => "leave out --read raw".to_owned(),
+    };
+    Error::stop(format!("the documents of {} cannot be read as they are kept", table.info.name))
+        .detail(reason)
+        .hint(hint)
 }
 
 impl SourceTable {
@@ -124,12 +223,23 @@ impl SourceTable {
             }
         }
         let unique_id = info.is_unique(std::slice::from_ref(&spec.id));
-        Ok(Self { info, id: spec.id.clone(), document: spec.document.clone(), unique_id })
+        let (id, document) = (spec.id.clone(), spec.document.clone());
+        Ok(Self { info, id, document, reading: OnceLock::new(), unique_id })
     }
 
     /// What the server says of the table.
     pub fn info(&self) -> &TableInfo {
         &self.info
+    }
+
+    /// The column of its ids.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The column of its documents.
+    pub fn document(&self) -> &str {
+        &self.document
     }
 
     /// Its rows, or those with some ids, as a session sees them.
@@ -151,6 +261,11 @@ impl SourceTable {
         }
     }
 
+    /// How its documents are read: as text, where nothing else was decided.
+    pub fn reading(&self) -> Reading {
+        self.reading.get().cloned().unwrap_or_else(|| Reading::text("nothing else was asked for"))
+    }
+
     /// Whether an index gives its rows in the order of their ids, each id once.
     pub fn is_ordered(&self) -> bool {
         self.info.is_plain && self.unique_id
@@ -167,7 +282,18 @@ impl SourceTable {
 
     /// Starts reading a partition: tuples of id and document.
     pub async fn open(&self, reader: &Session, partition: &Partition) -> Result<BatchStream> {
-        let sql = sql::copy_documents(&self.info.name, &self.id, &self.document, partition);
-        BatchStream::open(reader, &sql, 2, BATCH_BYTES).await
+        let Reading { path, form, .. } = self.reading();
+        let sql = sql::copy_documents(&self.info.name, &self.id, &self.document, partition, path);
+        Ok(BatchStream::open(reader, &sql, 2, BATCH_BYTES).await?.in_form(form))
+    }
+
+    /// Rows that stand for all, by their places where it has such.
+    fn sample(&self) -> Sample {
+        if !self.info.has_ctid {
+            return Sample::First(FIRST_DOCUMENTS);
+        }
+        let blocks = DOCUMENT_BLOCKS.min(self.info.blocks);
+        let spread = (0..blocks).map(|number| number * self.info.blocks / blocks).collect();
+        Sample::Places(spread, DOCUMENTS_PER_BLOCK)
     }
 }

@@ -137,10 +137,12 @@ pub async fn end_badly(session: &Session, run_id: i64, end: BadEnd, message: &st
 
 /// Records what the run did to an entity. Runs in the transaction that publishes it.
 pub async fn record(session: &Session, run_id: i64, entity: &EntitySummary) -> Result<()> {
+    let changed = entity.changed.as_ref().is_some_and(|changed| changed.used);
     session
         .execute(
-            "INSERT INTO xdoflow.run_entities (run_id, entity, rows_read, rejects) VALUES ($1, $2, $3, $4)",
-            &[&run_id, &entity.entity, &count(entity.rows_read), &count(entity.rejects)],
+            "INSERT INTO xdoflow.run_entities (run_id, entity, rows_read, rejects, changed)
+             VALUES ($1, $2, $3, $4, $5)",
+            &[&run_id, &entity.entity, &count(entity.rows_read), &count(entity.rejects), &changed],
         )
         .await?;
     for target in &entity.targets {
@@ -150,13 +152,25 @@ pub async fn record(session: &Session, run_id: i64, entity: &EntitySummary) -> R
 }
 
 /// Moves the rejected values of an entity into the quarantine. Runs in the transaction that publishes
-/// it; `staged` has the columns [`REJECT_COLUMNS`].
-pub async fn keep_rejects(session: &Session, run_id: i64, entity: &str, staged: &TableName) -> Result<()> {
+/// it; `staged` has the columns [`REJECT_COLUMNS`]. With `only_new`, values that stand there already, and that no
+/// run has accepted since, are left out: a run that tries them again every few minutes would fill it.
+pub async fn keep_rejects(
+    session: &Session,
+    run_id: i64,
+    entity: &str,
+    staged: &TableName,
+    only_new: bool,
+) -> Result<()> {
     let columns: Vec<String> = REJECT_COLUMNS.iter().map(|(name, _)| quote(name)).collect();
     let columns = columns.join(", ");
+    let known = "WHERE NOT EXISTS (SELECT FROM xdoflow.rejects open
+           WHERE open.entity = $2 AND open.resolved_at IS NULL AND open.source_id = s.source_id
+             AND (open.target_table, open.reason_code) = (s.target_table, s.reason_code)
+             AND (open.target_column, open.key, open.raw) IS NOT DISTINCT FROM (s.target_column, s.key, s.raw))";
     let sql = format!(
-        "INSERT INTO xdoflow.rejects (run_id, entity, {columns}) SELECT $1, $2, {columns} FROM {}",
-        staged.quoted()
+        "INSERT INTO xdoflow.rejects (run_id, entity, {columns}) SELECT $1, $2, {columns} FROM {} s {}",
+        staged.quoted(),
+        if only_new { known } else { "" }
     );
     session.execute(&sql, &[&run_id, &entity]).await?;
     Ok(())
@@ -241,7 +255,8 @@ fn count(rows: u64) -> i64 {
 /// what another role has created.
 async fn create(session: &Session) -> Result<()> {
     let present = "SELECT count(*) = 1 FROM pg_attribute
-         WHERE attrelid = to_regclass('xdoflow.runs') AND attname = 'dry_run'";
+         WHERE attrelid = to_regclass('xdoflow.runs') AND attname = 'dry_run'
+           AND to_regclass('xdoflow.fingerprint_edges') IS NOT NULL";
     if session.query_one(present, &[]).await?.get(0) {
         return Ok(());
     }

@@ -5,6 +5,7 @@
 //! straight into the COPY buffer of each target ([`crate::pgcopy::encode`]). What cannot be cast
 //! becomes a row of the quarantine ([`output`]); nothing here fails because of data.
 
+mod alike;
 pub mod cast;
 pub mod closure;
 pub mod compile;

@@ -35,7 +35,7 @@ pub const REJECT_COLUMNS: [(&str, &str); 8] = [
 ];
 
 /// Counts of one batch, or of a whole run when merged.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Documents that were transformed.
     pub rows: u64,

@@ -7,13 +7,15 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::cast::Cast;
-use super::closure::{BadEdge, Edge, Forest};
-use super::document::{Spans, WantedKeys, follow, value_of};
+use super::closure::delta::Delta;
+use super::closure::{BadEdge, Edge, Forest, Link};
+use super::document::{Found, NoKeys, Raw, TextValue, WantedKeys, follow};
 use super::output::{Output, Rule, Tally};
 use super::rules::{Ruled, Rules};
 use super::value::{Coercion, Reason, Value};
 use crate::error::Error;
-use crate::pgcopy::{Batch, JSONB_VERSION, RowBuffer, jsonb_text};
+use crate::pgcopy::ondisk::{Corrupt, DiskValue};
+use crate::pgcopy::{Batch, Form, JSONB_VERSION, RowBuffer, jsonb_text};
 use crate::spec::model::{FilterRule, OnReject};
 
 /// A pipeline spec compiled against the tables of its targets. Shared by all threads.
@@ -93,22 +95,44 @@ enum NoRow {
     Quarantined,
     Filtered,
     Aborted(Error),
+    /// A value is not in the form that its document should be in.
+    Corrupt,
+}
+
+impl From<Corrupt> for NoRow {
+    fn from(Corrupt: Corrupt) -> Self {
+        Self::Corrupt
+    }
 }
 
 /// One source row while it is transformed.
-struct Row<'a> {
+struct Row<'a, R> {
     id: i64,
     id_text: &'a str,
-    document: &'a str,
-    spans: &'a Spans,
+    found: &'a Found<R>,
+}
+
+/// Where a cell's value was found.
+#[derive(Clone, Copy)]
+enum Origin<R> {
+    Nowhere,
+    Id,
+    Document(R),
 }
 
 /// Buffers that live from one document to the next.
-#[derive(Default)]
-struct Scratch {
+pub(super) struct Scratch<R> {
+    found: Found<R>,
+    /// Of the nested object that a path leads through.
+    inner: Found<R>,
     id_text: String,
     text: String,
-    path_spans: Spans,
+}
+
+impl<R> Default for Scratch<R> {
+    fn default() -> Self {
+        Self { found: Found::default(), inner: Found::default(), id_text: String::new(), text: String::new() }
+    }
 }
 
 impl Program {
@@ -122,23 +146,36 @@ impl Program {
         Tally::new(self.targets.len(), self.slots)
     }
 
-    /// Transforms a batch of tuples `(id bigint, document jsonb)`.
+    /// Transforms a batch of tuples `(id bigint, document)`, the documents in the form of the batch.
     pub fn transform(&self, batch: &Batch) -> Output {
+        match batch.form() {
+            Form::Text => {
+                self.transform_fields(batch, |payload| jsonb_text(payload).map(TextValue::document))
+            }
+            Form::OnDisk(order) => {
+                self.transform_fields(batch, |payload| Some(DiskValue::document(payload, order)))
+            }
+        }
+    }
+
+    fn transform_fields<'b, R: Raw<'b>>(
+        &self,
+        batch: &'b Batch,
+        read: impl Fn(&'b [u8]) -> Option<R>,
+    ) -> Output {
         let mut output = self.output(batch.bytes());
-        let mut spans = Spans::default();
         let mut scratch = Scratch::default();
         for mut tuple in batch.tuples() {
             let id =
                 tuple.next().flatten().and_then(|payload| payload.try_into().ok()).map(i64::from_be_bytes);
-            let document = tuple.next().flatten().and_then(jsonb_text);
+            let document = tuple.next().flatten().and_then(&read);
             let Some(id) = id else {
                 output.aborted = Some(Error::stop("a row of the source has no id").hint(
                     "the source's id column must be a bigint without NULL; name another with source.id",
                 ));
                 return output;
             };
-            output.tally.rows += 1;
-            if let Err(error) = self.row(id, document, &mut spans, &mut scratch, &mut output) {
+            if let Err(error) = self.row(id, document, &mut scratch, &mut output) {
                 output.aborted = Some(error);
                 return output;
             }
@@ -148,17 +185,16 @@ impl Program {
 
     /// Transforms documents that were made here, none of them NULL; `bytes` is about how long they are
     /// together.
-    pub fn transform_documents<D: AsRef<str>>(
+    fn transform_documents<'d>(
         &self,
-        documents: impl IntoIterator<Item = (i64, D)>,
+        documents: impl IntoIterator<Item = (i64, &'d str)>,
         bytes: usize,
     ) -> Output {
         let mut output = self.output(bytes);
-        let mut spans = Spans::default();
         let mut scratch = Scratch::default();
         for (id, document) in documents {
-            output.tally.rows += 1;
-            if let Err(error) = self.row(id, Some(document.as_ref()), &mut spans, &mut scratch, &mut output) {
+            let document = Some(TextValue::document(document));
+            if let Err(error) = self.row(id, document, &mut scratch, &mut output) {
                 output.aborted = Some(error);
                 break;
             }
@@ -180,7 +216,30 @@ impl Program {
         // In the order of the key, so that they can be compared with the rows of a table in that order.
         links.sort_unstable_by_key(|&(ancestor, descendant, _)| (ancestor, descendant));
         // A derived row has no id of its own; in messages it is known by its ancestor.
-        self.transform_documents(links.into_iter().map(|(ancestor, _, document)| (ancestor, document)), bytes)
+        let documents = links.iter().map(|(ancestor, _, document)| (*ancestor, document.as_str()));
+        self.transform_documents(documents, bytes)
+    }
+
+    /// Transforms the links below some ancestors of a delta that are new or have another chain; adds the ends of
+    /// those that are gone to `gone`.
+    pub fn transform_delta(
+        &self,
+        delta: &Delta,
+        ancestors: Range<usize>,
+        gone: &mut Vec<(i64, i64)>,
+    ) -> Output {
+        let mut links = Vec::new();
+        let mut bytes = 0;
+        for ancestor in ancestors {
+            let come = |link: Link<'_>| {
+                let document = link.document();
+                bytes += document.len();
+                links.push((link.ancestor, document));
+            };
+            delta.links(ancestor, come, |link| gone.push((link.ancestor, link.descendant)));
+        }
+        let documents = links.iter().map(|(ancestor, document)| (*ancestor, document.as_str()));
+        self.transform_documents(documents, bytes)
     }
 
     /// Puts the edges that are in no tree into the quarantine of a derived target.
@@ -206,7 +265,7 @@ impl Program {
     }
 
     /// An empty output of the right shape, for documents of `bytes` bytes.
-    fn output(&self, bytes: usize) -> Output {
+    pub(super) fn output(&self, bytes: usize) -> Output {
         // The rows of all targets together take about what the documents take.
         let share = bytes / self.targets.len().max(1);
         Output {
@@ -217,31 +276,32 @@ impl Program {
         }
     }
 
-    fn row(
+    /// Transforms the row of an id; its document is `None` where it is NULL, or is none.
+    pub(super) fn row<'d, R: Raw<'d>>(
         &self,
         id: i64,
-        document: Option<&str>,
-        spans: &mut Spans,
-        scratch: &mut Scratch,
+        document: Option<R>,
+        scratch: &mut Scratch<R>,
         output: &mut Output,
     ) -> Result<(), Error> {
-        let object = document.filter(|text| self.wanted.scan(text, spans).is_ok());
-        let Some(object) = object else {
-            for (index, target) in self.targets.iter().enumerate() {
-                output.tally.targets[index].quarantined += 1;
-                let slot = target.first_slot + target.columns.len();
-                write_reject(output, slot, id, Reject::row(&target.table, document, Reason::NotAnObject));
-            }
-            return Ok(());
-        };
+        output.tally.rows += 1;
         // Taken out, so that the rest can be lent while a row is open.
+        let mut found = std::mem::take(&mut scratch.found);
+        match document.map_or(Err(NoKeys::NotAnObject), |document| document.find(&self.wanted, &mut found)) {
+            Ok(()) => {}
+            Err(NoKeys::NotAnObject) => {
+                scratch.found = found;
+                return self.set_aside(id, document, scratch, output);
+            }
+            Err(NoKeys::Corrupt) => return Err(corrupt(id)),
+        }
         let mut id_text = std::mem::take(&mut scratch.id_text);
         id_text.clear();
         // Writing to a String cannot fail.
         let _ = write!(id_text, "{id}");
-        let row = Row { id, id_text: &id_text, document: object, spans };
+        let row = Row { id, id_text: &id_text, found: &found };
         for (closure, edges) in self.closures.iter().zip(&mut output.edges) {
-            edges.extend(closure.edge(&row, scratch));
+            edges.extend(closure.edge(&row, scratch).map_err(|Corrupt| corrupt(id))?);
         }
         for (index, target) in self.targets.iter().enumerate() {
             // The buffer is taken out so that rejects can be written while a row is open.
@@ -254,11 +314,36 @@ impl Program {
                 Err(NoRow::Quarantined) => tally.quarantined += 1,
                 Err(NoRow::Filtered) => tally.filtered += 1,
                 Err(NoRow::Aborted(error)) => return Err(error),
+                Err(NoRow::Corrupt) => return Err(corrupt(id)),
             }
         }
         scratch.id_text = id_text;
+        scratch.found = found;
         Ok(())
     }
+
+    /// Puts a document that is no object into the quarantine, for each target.
+    fn set_aside<'d, R: Raw<'d>>(
+        &self,
+        id: i64,
+        document: Option<R>,
+        scratch: &mut Scratch<R>,
+        output: &mut Output,
+    ) -> Result<(), Error> {
+        let raw = document.map(|document| document.json(&mut scratch.text)).transpose();
+        let raw = raw.map_err(|Corrupt| corrupt(id))?;
+        for (index, target) in self.targets.iter().enumerate() {
+            output.tally.targets[index].quarantined += 1;
+            let slot = target.first_slot + target.columns.len();
+            write_reject(output, slot, id, Reject::row(&target.table, raw, Reason::NotAnObject));
+        }
+        Ok(())
+    }
+}
+
+fn corrupt(id: i64) -> Error {
+    Error::stop(format!("the document of the row with id {id} is not in a form on disk that is known here"))
+        .hint("read the text of the documents: --read text")
 }
 
 impl TargetProgram {
@@ -272,14 +357,16 @@ impl TargetProgram {
         self.first_slot..self.first_slot + self.columns.len() + 1
     }
 
-    fn write(
+    fn write<'d, R: Raw<'d>>(
         &self,
-        row: &Row<'_>,
+        row: &Row<'_, R>,
         buffer: &mut RowBuffer,
-        scratch: &mut Scratch,
+        scratch: &mut Scratch<R>,
         output: &mut Output,
     ) -> Result<(), NoRow> {
-        if self.filter.as_ref().is_some_and(|filter| filter.drops(row, scratch)) {
+        if let Some(filter) = &self.filter
+            && filter.drops(row, scratch)?
+        {
             return Err(NoRow::Filtered);
         }
         // The server allows 1,600 columns, and the spec names each once.
@@ -297,24 +384,37 @@ impl TargetProgram {
 }
 
 impl ColumnProgram {
-    fn write(
+    fn write<'d, R: Raw<'d>>(
         &self,
         target: &TargetProgram,
         slot: usize,
-        row: &Row<'_>,
+        row: &Row<'_, R>,
         buffer: &mut RowBuffer,
-        scratch: &mut Scratch,
+        scratch: &mut Scratch<R>,
         output: &mut Output,
     ) -> Result<(), NoRow> {
-        let raw = match &self.source {
+        let origin = match &self.source {
             Source::Const(payload) => {
                 buffer.field(payload);
                 return Ok(());
             }
-            Source::Id => Some(row.id_text),
-            Source::Paths(paths) => paths.iter().find_map(|path| path.find(row, &mut scratch.path_spans)),
+            Source::Id => Origin::Id,
+            Source::Paths(paths) => {
+                let mut origin = Origin::Nowhere;
+                for path in paths {
+                    if let Some(raw) = path.find(row, &mut scratch.inner)? {
+                        origin = Origin::Document(raw);
+                        break;
+                    }
+                }
+                origin
+            }
         };
-        let value = raw.map_or(Value::Null, |raw| value_of(raw, &mut scratch.text));
+        let value = match origin {
+            Origin::Nowhere => Value::Null,
+            Origin::Id => Value::Number(row.id_text),
+            Origin::Document(raw) => raw.value(&mut scratch.text)?,
+        };
         let reason = match self.cell(value, buffer) {
             Ok((true, coercion)) => {
                 self.count(coercion, slot, row.id, output);
@@ -322,20 +422,24 @@ impl ColumnProgram {
             }
             Ok((false, coercion)) => {
                 self.count(coercion, slot, row.id, output);
-                match &self.default {
-                    Some(payload) => buffer.field(payload),
-                    None if self.is_merge_key => {
-                        return Err(self.set_aside(target, slot, row, raw, Reason::NoKey, output));
+                let reason = match &self.default {
+                    Some(payload) => {
+                        buffer.field(payload);
+                        return Ok(());
                     }
-                    None if self.not_null => {
-                        return Err(self.set_aside(target, slot, row, raw, Reason::NullNotAllowed, output));
+                    None if self.is_merge_key => Reason::NoKey,
+                    None if self.not_null => Reason::NullNotAllowed,
+                    None => {
+                        buffer.null();
+                        return Ok(());
                     }
-                    None => buffer.null(),
-                }
-                return Ok(());
+                };
+                let raw = origin.json(row.id_text, &mut scratch.text)?;
+                return Err(self.set_aside(target, slot, row.id, raw, reason, output));
             }
             Err(reason) => reason,
         };
+        let raw = origin.json(row.id_text, &mut scratch.text)?;
         match (self.on_reject, &self.default) {
             (OnReject::Abort, _) => Err(NoRow::Aborted(self.abort(target, row.id, reason))),
             (OnReject::Cell, Some(payload)) if !self.is_merge_key => {
@@ -348,7 +452,7 @@ impl ColumnProgram {
                 buffer.null();
                 Ok(())
             }
-            _ => Err(self.set_aside(target, slot, row, raw, reason, output)),
+            _ => Err(self.set_aside(target, slot, row.id, raw, reason, output)),
         }
     }
 
@@ -389,13 +493,13 @@ impl ColumnProgram {
         &self,
         target: &TargetProgram,
         slot: usize,
-        row: &Row<'_>,
+        id: i64,
         raw: Option<&str>,
         reason: Reason,
         output: &mut Output,
     ) -> NoRow {
         let reject = Reject { whole_row: true, ..Reject::cell(target, self, raw, reason) };
-        write_reject(output, slot, row.id, reject);
+        write_reject(output, slot, id, reject);
         NoRow::Quarantined
     }
 
@@ -411,40 +515,72 @@ impl ColumnProgram {
     }
 }
 
+impl<'d, R: Raw<'d>> Origin<R> {
+    /// The value as JSON; `None` where it is absent.
+    fn json<'s>(self, id_text: &'s str, scratch: &'s mut String) -> Result<Option<&'s str>, Corrupt>
+    where
+        'd: 's,
+    {
+        match self {
+            Self::Nowhere => Ok(None),
+            Self::Id => Ok(Some(id_text)),
+            Self::Document(raw) => raw.json(scratch).map(Some),
+        }
+    }
+}
+
 impl Path {
-    /// The raw value; `None` where it is missing or null.
-    fn find<'r>(&self, row: &Row<'r>, spans: &mut Spans) -> Option<&'r str> {
-        let raw = row.spans.raw(row.document, self.slot)?;
-        let raw = follow(raw, &self.steps, spans)?;
-        (raw != "null").then_some(raw)
+    /// The value; `None` where it is missing or null.
+    fn find<'d, R: Raw<'d>>(&self, row: &Row<'_, R>, inner: &mut Found<R>) -> Result<Option<R>, Corrupt> {
+        let Some(mut raw) = row.found.get(self.slot) else { return Ok(None) };
+        if !self.steps.is_empty() {
+            match follow(raw, &self.steps, inner)? {
+                Some(found) => raw = found,
+                None => return Ok(None),
+            }
+        }
+        Ok((!raw.is_null()).then_some(raw))
     }
 }
 
 impl EdgePaths {
-    fn edge(&self, row: &Row<'_>, scratch: &mut Scratch) -> Option<Edge> {
-        let parent = self.node(&self.parent, row, scratch)?;
-        let child = self.node(&self.child, row, scratch)?;
-        Some(Edge { parent, child, source_id: row.id })
+    fn edge<'d, R: Raw<'d>>(
+        &self,
+        row: &Row<'_, R>,
+        scratch: &mut Scratch<R>,
+    ) -> Result<Option<Edge>, Corrupt> {
+        let Some(parent) = self.node(&self.parent, row, scratch)? else { return Ok(None) };
+        let Some(child) = self.node(&self.child, row, scratch)? else { return Ok(None) };
+        Ok(Some(Edge { parent, child, source_id: row.id }))
     }
 
-    fn node(&self, path: &Path, row: &Row<'_>, scratch: &mut Scratch) -> Option<i64> {
-        let raw = path.find(row, &mut scratch.path_spans)?;
+    fn node<'d, R: Raw<'d>>(
+        &self,
+        path: &Path,
+        row: &Row<'_, R>,
+        scratch: &mut Scratch<R>,
+    ) -> Result<Option<i64>, Corrupt> {
+        let Some(raw) = path.find(row, &mut scratch.inner)? else { return Ok(None) };
         let mut payload = Vec::with_capacity(8);
-        self.reference.encode(value_of(raw, &mut scratch.text), &mut payload).ok()?;
+        if self.reference.encode(raw.value(&mut scratch.text)?, &mut payload).is_err() {
+            return Ok(None);
+        }
         // NULL has no payload.
-        payload.try_into().ok().map(i64::from_be_bytes)
+        Ok(payload.try_into().ok().map(i64::from_be_bytes))
     }
 }
 
 impl Filter {
-    fn drops(&self, row: &Row<'_>, scratch: &mut Scratch) -> bool {
-        let raw = self.path.find(row, &mut scratch.path_spans);
-        let value = raw.map_or(Value::Null, |raw| value_of(raw, &mut scratch.text));
+    fn drops<'d, R: Raw<'d>>(&self, row: &Row<'_, R>, scratch: &mut Scratch<R>) -> Result<bool, Corrupt> {
+        let value = match self.path.find(row, &mut scratch.inner)? {
+            Some(raw) => raw.value(&mut scratch.text)?,
+            None => Value::Null,
+        };
         let text = value.text().unwrap_or_default();
-        match &self.rule {
+        Ok(match &self.rule {
             FilterRule::Keep(texts) => !texts.iter().any(|one| *one == text),
             FilterRule::Drop(texts) => texts.iter().any(|one| *one == text),
-        }
+        })
     }
 }
 

@@ -15,7 +15,6 @@
 //! cores compute what is expected, which is most of the work. Other keys are sorted by the servers in
 //! one go.
 
-mod closure;
 mod compare;
 mod findings;
 mod report;

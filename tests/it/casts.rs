@@ -11,30 +11,10 @@ use crate::support::Database;
 #[test]
 fn each_case_of_the_contract_gives_its_value_or_its_reject() {
     let database = Database::empty();
-    database.sql(ORACLE);
-    database.sql(CASES);
+    let columns = source_of_cases(&database);
     assert_eq!(database.lines("SELECT * FROM oracle.failed_cases()"), [] as [&str; 0], "oracle.sql itself");
-
-    // A document for each case, with the one key of its type and options; none where the key is missing.
-    database.sql(
-        "CREATE TABLE grouped AS
-           SELECT *, 'c' || dense_rank() OVER (ORDER BY type, options) AS key FROM oracle.cases;
-         CREATE TABLE source (id bigint PRIMARY KEY, xdo jsonb);
-         INSERT INTO source
-           SELECT number, CASE WHEN input IS NULL THEN '{}' ELSE jsonb_build_object(key, input) END
-           FROM grouped",
-    );
     let cases: usize = database.value("SELECT count(*) FROM grouped").parse().expect("a number");
     assert!(cases >= 569, "{cases} cases");
-    let groups = database.sql("SELECT DISTINCT key, type, options FROM grouped");
-    let columns: Vec<WideColumn> = groups
-        .iter()
-        .map(|group| WideColumn {
-            name: group[0].clone(),
-            column_type: group[1].clone(),
-            options: toml_options(&group[2]),
-        })
-        .collect();
     database.sql(&wide_table(&columns));
     let run_id = run_wide(&database, &wide_pipeline(&columns), cases);
 
@@ -60,6 +40,31 @@ fn each_case_of_the_contract_gives_its_value_or_its_reject() {
         database.value("SELECT count(reject) FROM grouped"),
         "no reject beside those of the cases"
     );
+}
+
+/// Makes a table `source` of the cases, which are numbered in a table `grouped`; returns the columns that
+/// their documents feed.
+pub fn source_of_cases(database: &Database) -> Vec<WideColumn> {
+    database.sql(ORACLE);
+    database.sql(CASES);
+    // A document for each case, with the one key of its type and options; none where the key is missing.
+    database.sql(
+        "CREATE TABLE grouped AS
+           SELECT *, 'c' || dense_rank() OVER (ORDER BY type, options) AS key FROM oracle.cases;
+         CREATE TABLE source (id bigint PRIMARY KEY, xdo jsonb);
+         INSERT INTO source
+           SELECT number, CASE WHEN input IS NULL THEN '{}' ELSE jsonb_build_object(key, input) END
+           FROM grouped",
+    );
+    let groups = database.sql("SELECT DISTINCT key, type, options FROM grouped");
+    groups
+        .iter()
+        .map(|group| WideColumn {
+            name: group[0].clone(),
+            column_type: group[1].clone(),
+            options: toml_options(&group[2]),
+        })
+        .collect()
 }
 
 /// Options as the cases have them, in JSON, as they stand in a pipeline file.

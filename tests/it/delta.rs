@@ -305,10 +305,15 @@ fn while_a_run_waits(
     arguments: &[&str],
     statements: &str,
 ) -> Value {
+    let arguments = [arguments, &["--pipelines", pipelines.path()]].concat();
+    while_it_waits_for(database, "person, badge", &arguments, statements)
+}
+
+fn while_it_waits_for(database: &Database, tables: &str, arguments: &[&str], statements: &str) -> Value {
     let writer = database.session();
-    writer.sql("BEGIN; LOCK TABLE person, badge IN SHARE MODE");
+    writer.sql(&format!("BEGIN; LOCK TABLE {tables} IN SHARE MODE"));
     let mut command = database.command(arguments);
-    command.args(["--json", "--progress", "none", "--pipelines", pipelines.path()]);
+    command.args(["--json", "--progress", "none"]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let run = command.spawn().expect("the program starts");
     wait_until(
@@ -358,6 +363,23 @@ fn what_others_write_to_v2_between_the_comparison_and_the_publish_is_decided_ane
             "theirs is not ours"
         );
     }
+}
+
+#[test]
+fn of_many_ranges_those_that_were_touched_are_compared_again() {
+    let database = Database::workspace();
+    database.json(&["run"]);
+    // Equal before, then: updated, deleted and inserted in several ranges, at both ends too.
+    let statements = "
+        UPDATE mvpw5_696 SET role = 'late' WHERE id % 4001 = 0;
+        DELETE FROM mvpw5_696 WHERE id = (SELECT min(id) FROM mvpw5_696) OR id % 5003 = 0;
+        INSERT INTO mvpw5_696 (id, created_at) VALUES (-1, 0), (9000000000, 0)";
+    let summary = while_it_waits_for(&database, "mvpw5_696", &["run", "participants", "--prune"], statements);
+    let [inserted, updated, deleted] = counts(&summary, 0, ["inserted", "updated", "deleted"]);
+    assert!(inserted > 1 && updated > 1 && deleted == 2, "{summary}");
+    assert_adds_up(&summary);
+    let verified = database.json(&["verify", "participants"]);
+    assert_eq!(verified["equal"], true, "{verified}");
 }
 
 #[test]

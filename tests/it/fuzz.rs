@@ -71,6 +71,11 @@ fn the_document_scanner_takes_any_bytes_and_finds_what_serde_json_finds() {
 }
 
 #[test]
+fn the_reader_of_documents_on_disk_takes_any_bytes_and_finds_what_the_text_reader_finds() {
+    run("ondisk", checks::ondisk);
+}
+
+#[test]
 fn the_copy_decoder_takes_any_bytes_however_they_are_cut() {
     run("copy", checks::copy);
 }

@@ -33,6 +33,7 @@ mod pipeline_tests;
 mod properties;
 mod publish;
 mod quarantine;
+mod raw;
 mod rejects;
 mod snapshot;
 mod sql;

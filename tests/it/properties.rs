@@ -89,21 +89,7 @@ fn drawn_values_give_what_the_contract_as_sql_gives() {
 
     let database = Database::empty();
     database.sql(ORACLE);
-    // Whole and beside the row: each comparison takes one key of it.
-    database.sql(
-        "CREATE TABLE source (id bigint PRIMARY KEY, xdo jsonb);
-         ALTER TABLE source ALTER xdo SET STORAGE EXTERNAL",
-    );
-    insert(&database, &draw(seed, values));
-    let columns: Vec<WideColumn> = TESTED
-        .iter()
-        .enumerate()
-        .map(|(index, (column_type, options, ..))| WideColumn {
-            name: key(index),
-            column_type: (*column_type).to_owned(),
-            options: (*options).to_owned(),
-        })
-        .collect();
+    let columns = drawn_source(&database, seed, values);
     database.sql(&wide_table(&columns));
     let run_id = run_wide(&database, &wide_pipeline(&columns), values);
     database.sql(
@@ -113,6 +99,22 @@ fn drawn_values_give_what_the_contract_as_sql_gives() {
 
     let differences = in_lanes(&|index| compare(&database, &run_id, index));
     assert!(differences.is_empty(), "draw them again with {again}\n{}", differences.join("\n"));
+}
+
+/// Fills a new table `source` with documents of drawn values; returns the columns that they feed.
+pub fn drawn_source(database: &Database, seed: u64, values: usize) -> Vec<WideColumn> {
+    // Whole and beside the row: each comparison takes one key of it.
+    database.sql(
+        "CREATE TABLE source (id bigint PRIMARY KEY, xdo jsonb);
+         ALTER TABLE source ALTER xdo SET STORAGE EXTERNAL",
+    );
+    insert(database, &draw(seed, values));
+    let columns = TESTED.iter().enumerate().map(|(index, (column_type, options, ..))| WideColumn {
+        name: key(index),
+        column_type: (*column_type).to_owned(),
+        options: (*options).to_owned(),
+    });
+    columns.collect()
 }
 
 /// A number that the environment gives.

@@ -53,6 +53,11 @@ impl Database {
         Self::create("template0")
     }
 
+    /// Without any table, in another encoding than the client's.
+    pub fn latin1() -> Self {
+        Self::create("template0 ENCODING 'LATIN1' LOCALE 'C'")
+    }
+
     /// With a generated V1 at [`SCALE`] and an empty V2.
     pub fn workspace() -> Self {
         // Copying a template fails while another copy of it is being made with the old strategy, and
@@ -157,6 +162,11 @@ impl Drop for Database {
             let _ = try_sql(&SERVER.url(), &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
         }
     }
+}
+
+/// Waits for what the library does.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    RUNTIME.block_on(future)
 }
 
 /// The program without any of the caller's settings.

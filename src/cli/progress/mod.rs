@@ -13,6 +13,7 @@
 //! drawn become plain lines.
 
 mod bars;
+mod bench;
 mod columns;
 mod json;
 mod layout;
@@ -26,6 +27,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use self::bars::Bars;
+pub use self::bench::BenchProgress;
 use self::json::Json;
 use self::pace::{Entered, Tracker};
 use self::plain::Plain;

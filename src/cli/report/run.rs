@@ -7,7 +7,7 @@ use super::table::{Cell, Side, Table};
 use super::{HINT, labelled};
 use crate::cli::format;
 use crate::cli::style::{Style, Tone};
-use crate::summary::{ColumnSummary, EntitySummary, Mode, RunSummary, TargetSummary, Way};
+use crate::summary::{ChangedSummary, ColumnSummary, EntitySummary, Mode, RunSummary, TargetSummary, Way};
 
 /// So many reasons of rejects are named without `-v`.
 const REASONS: usize = 5;
@@ -45,13 +45,22 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
         writeln!(out, "{}", style.paint(Tone::Warning, text))?;
     }
     if is_equal(run) {
-        writeln!(out, "{}", style.paint(Tone::Good, "nothing changed: V2 was already equal"))?;
+        let only_changed = changed(run).any(|(_, changed)| changed.used);
+        let what = if only_changed {
+            "nothing changed since the last run"
+        } else {
+            "nothing changed: V2 was already equal"
+        };
+        writeln!(out, "{}", style.paint(Tone::Good, what))?;
     }
+    read_in_full(out, run, style)?;
     leftovers(out, run, style)?;
     rejects(out, run, style, verbose)?;
     if !verbose {
         return Ok(());
     }
+    compared(out, run, style)?;
+    readings(out, run, style)?;
     ways(out, run)?;
     columns(out, run, style)
 }
@@ -67,11 +76,52 @@ fn ways(out: &mut dyn Write, run: &RunSummary) -> io::Result<()> {
             let staged: u64 = alike.iter().map(|target| target.staged).sum();
             let staged = match first.way {
                 Way::Direct => String::new(),
-                Way::Delta | Way::Staged => format!(", {} staged", format::counted(staged, "row")),
+                Way::Delta | Way::Staged | Way::Changed => {
+                    format!(", {} staged", format::counted(staged, "row"))
+                }
             };
             writeln!(out, "  {}: {} ({}){staged}", names.join(", "), first.way.name(), first.why)?;
             rest = after;
         }
+    }
+    Ok(())
+}
+
+/// What `--changed` has made of each entity, where it was asked for.
+fn changed(run: &RunSummary) -> impl Iterator<Item = (&EntitySummary, &ChangedSummary)> {
+    run.entities.iter().filter_map(|entity| Some((entity, entity.changed.as_ref()?)))
+}
+
+/// The entities of which all rows were read though only the changed ones were asked for, and why.
+fn read_in_full(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    for (entity, changed) in changed(run).filter(|(_, changed)| !changed.used) {
+        let reason = changed.reason.as_deref().unwrap_or_default();
+        let text = format!("all rows of {} were read: {reason}", entity.entity);
+        labelled(out, "", ("note", Tone::Warning), &text, style)?;
+    }
+    Ok(())
+}
+
+/// What was compared with the last run.
+fn compared(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    for (entity, changed) in changed(run).filter(|(_, changed)| changed.used) {
+        writeln!(
+            out,
+            "  {}: {} compared with the last run, {} fetched, {} gone",
+            style.paint(Tone::Strong, &entity.entity),
+            format::counted(changed.scanned, "row"),
+            format::count(changed.fetched),
+            format::count(changed.gone)
+        )?;
+    }
+    Ok(())
+}
+
+/// In which form each entity's documents were read, and why.
+fn readings(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    for EntitySummary { entity, read_path, read_reason, .. } in &run.entities {
+        let entity = style.paint(Tone::Strong, entity);
+        writeln!(out, "  {entity}: read {}: {read_reason}", read_path.name())?;
     }
     Ok(())
 }
@@ -98,6 +148,10 @@ fn total(run: &RunSummary) -> String {
     let elapsed = format::duration(Duration::from_millis(run.elapsed_ms));
     let done = if run.dry_run { "dry run done" } else { "done" };
     let mut text = format!("{done} in {elapsed}: {} read from V1", format::counted(read, "row"));
+    let compared: u64 = changed(run).map(|(_, changed)| changed.scanned).sum();
+    if compared > 0 {
+        text.push_str(&format!(" of {} compared", format::count(compared)));
+    }
     let mut sums = counts(&TargetSummary::default());
     for target in targets(run) {
         for (sum, (count, _)) in sums.iter_mut().zip(counts(target)) {
@@ -215,6 +269,7 @@ fn what(column: &ColumnSummary, style: Style) -> String {
 mod tests {
     use super::super::tests::{ASCII, PLAIN, text};
     use super::*;
+    use crate::summary::ReadPath;
 
     fn column(column: &str, label: &str, rejected: bool, count: u64, sample_ids: &[i64]) -> ColumnSummary {
         ColumnSummary {
@@ -250,7 +305,18 @@ mod tests {
 
     fn entity(name: &str, rows_read: u64, targets: Vec<TargetSummary>) -> EntitySummary {
         let (entity, columns) = (name.to_owned(), Vec::new());
-        EntitySummary { entity, rows_read, rejects: 0, elapsed_ms: 900, targets, columns }
+        let (read_path, read_reason) = (ReadPath::Text, "--read text was asked for".to_owned());
+        EntitySummary {
+            entity,
+            rows_read,
+            rejects: 0,
+            read_path,
+            read_reason,
+            elapsed_ms: 900,
+            changed: None,
+            targets,
+            columns,
+        }
     }
 
     fn agents() -> EntitySummary {
@@ -293,7 +359,9 @@ note: 14 rejects, kept in the quarantine table
         let short = "  agent_caps.team_cap: 12 rejected: not a number (ids 12, 77, 103)
   agent_caps.tier: 2 rejected: out of range (id 5)
 ";
-        let long = "  agent_caps.team_cap: 7,312 × \"\" → NULL; 41 × string → number; \
+        let long = "  users: read text: --read text was asked for
+  agents: read text: --read text was asked for
+  agent_caps.team_cap: 7,312 × \"\" → NULL; 41 × string → number; \
 12 rejected: not a number (ids 12, 77, 103)
   agent_caps.tier: 2 rejected: out of range (id 5)
 ";

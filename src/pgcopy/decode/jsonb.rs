@@ -2,8 +2,8 @@
 //! of a repeated key the last; `": "` and `", "` between; numbers as a `numeric`.
 
 use crate::json::Json;
-use crate::pgcopy::jsonb_text;
 use crate::pgcopy::numeric::Decimal;
+use crate::pgcopy::{jsonb_text, quote};
 
 /// The text of a payload.
 pub(super) fn text(payload: &[u8]) -> Option<String> {
@@ -61,22 +61,10 @@ fn write(json: &Json, out: &mut String) -> Option<()> {
 }
 
 fn write_string(string: &str, out: &mut String) -> Option<()> {
-    out.push('"');
-    for c in string.chars() {
-        match c {
-            '\0' => return None,
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\x08' => out.push_str("\\b"),
-            '\x0c' => out.push_str("\\f"),
-            control if control < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(control))),
-            other => out.push(other),
-        }
+    if string.contains('\0') {
+        return None;
     }
-    out.push('"');
+    quote::push(string, out);
     Some(())
 }
 

@@ -1,5 +1,7 @@
 //! The digits of a `numeric`, as `numeric_out` prints them.
 
+use crate::pgcopy::digits::{self, Digits};
+
 /// `0xC000` and above: NaN and the infinities, which no cast here makes.
 const POSITIVE: u16 = 0;
 const NEGATIVE: u16 = 0x4000;
@@ -7,38 +9,19 @@ const NEGATIVE: u16 = 0x4000;
 /// The text; `None` for what is no finite number.
 pub(super) fn text(payload: &[u8]) -> Option<String> {
     let (words, []) = payload.as_chunks::<2>() else { return None };
-    let mut words = words.iter().map(|word| u16::from_be_bytes(*word));
-    let (count, weight, sign, dscale) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    let digits: Vec<u16> = words.collect();
-    if digits.len() != usize::from(count) || digits.iter().any(|digit| *digit > 9999) {
-        return None;
-    }
-    let mut text = match sign {
-        POSITIVE => String::new(),
-        NEGATIVE => "-".to_owned(),
+    let ([count, weight, sign, dscale], digits) = words.split_first_chunk()?;
+    let read = u16::from_be_bytes;
+    let negative = match read(*sign) {
+        POSITIVE => false,
+        NEGATIVE => true,
         _ => return None,
     };
-    // The digit of 10000^place; those that are not there are zeros.
-    let weight = i32::from(weight.cast_signed());
-    let digit = |place: i32| {
-        let index = usize::try_from(weight - place).ok();
-        index.and_then(|index| digits.get(index)).copied().unwrap_or(0)
-    };
-    text.push_str(&digit(weight.max(0)).to_string());
-    for place in (0..weight.max(0)).rev() {
-        text.push_str(&format!("{:04}", digit(place)));
+    if digits.len() != usize::from(read(*count)) {
+        return None;
     }
-    let scale = usize::from(dscale);
-    if scale > 0 {
-        text.push('.');
-        let begin = text.len();
-        let mut place = -1;
-        while text.len() - begin < scale {
-            text.push_str(&format!("{:04}", digit(place)));
-            place -= 1;
-        }
-        text.truncate(begin + scale);
-    }
+    let (weight, dscale) = (read(*weight).cast_signed(), read(*dscale));
+    let mut text = String::new();
+    digits::print(Digits { negative, weight, dscale, digits, read }, &mut text)?;
     Some(text)
 }
 

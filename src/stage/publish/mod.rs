@@ -75,6 +75,8 @@ pub struct Publish<'a> {
     pub gone: &'a [TableName],
     /// The staging table of the rejected values.
     pub rejects: &'a TableName,
+    /// Whether only rows that have changed were read, so that none of them may be left of V1.
+    pub changed: bool,
     /// Whether the server promises that no id stands twice in V1.
     pub unique_source_id: bool,
     /// Counters to raise.
@@ -94,6 +96,31 @@ pub async fn begin(session: &Session, targets: &[PublishTarget], mode: LockMode)
         guards::check_shape(session, target).await?;
     }
     Ok(())
+}
+
+/// Lists the rows of a target that are to go where only what has changed was read: those with an id in `ids`
+/// that is not staged. Returns how many they are. The session holds the lock of the publish.
+pub async fn list_gone(
+    session: &Session,
+    target: &PublishTarget,
+    staging: &TableName,
+    gone: &TableName,
+    ids: &[i64],
+) -> Result<u64> {
+    let merge = MergeSql::new(&target.info.name, staging, &target.columns, &target.key, &[]);
+    session.execute(&merge.list_unstaged(gone), &[&ids]).await
+}
+
+/// The same for links of a derived target, whose key are the two ends of each.
+pub async fn list_gone_links(
+    session: &Session,
+    target: &PublishTarget,
+    gone: &TableName,
+    links: &[(i64, i64)],
+) -> Result<u64> {
+    let merge = MergeSql::new(&target.info.name, gone, &target.columns, &target.key, &[]);
+    let (above, below): (Vec<i64>, Vec<i64>) = links.iter().copied().unzip();
+    session.execute(&merge.list_pairs(gone), &[&above, &below]).await
 }
 
 /// Which of the targets hold no row.
@@ -136,7 +163,7 @@ impl Publish<'_> {
         if keeps_quarantined {
             merge = merge.keep_quarantined(self.rejects);
         }
-        if load.way == Way::Delta {
+        if matches!(load.way, Way::Delta | Way::Changed) {
             merge = merge.listed(&self.gone[index]);
         }
         if load.way != Way::Direct {
@@ -158,7 +185,7 @@ impl Publish<'_> {
             }
             Mode::Merge => {
                 let prune = self.prune && deletes_allowed && !self.partial;
-                if prune {
+                if prune && !self.changed {
                     guards::check_not_empty(session, counts, &merge, target).await?;
                 }
                 step.merge(target, prune, self.partial, counts, &mut steps).await?;
@@ -196,7 +223,7 @@ impl Publish<'_> {
         }
         let staged = session.count(&merge.count_staged(), &[]).await?;
         let listed = match load.way {
-            Way::Delta => session.count(&merge.count_listed(), &[]).await?,
+            Way::Delta | Way::Changed => session.count(&merge.count_listed(), &[]).await?,
             Way::Direct | Way::Staged => 0,
         };
         if (staged, listed) == (load.staged, load.listed) {
@@ -249,9 +276,12 @@ impl Step<'_> {
         // A comparison has found all there are; else a unique index may rule them out.
         let may_repeat = match self.load.way {
             Way::Delta => self.load.listed > 0,
+            // There was none at the last run, and none was read now.
+            Way::Changed => false,
             Way::Direct | Way::Staged => !target.info.is_unique(&target.key),
         };
-        let may_be_stale = self.load.way != Way::Delta || self.load.listed > 0;
+        let is_listed = matches!(self.load.way, Way::Delta | Way::Changed);
+        let may_be_stale = !is_listed || self.load.listed > 0;
         if prune {
             counts.stale = if may_be_stale { self.execute(&self.merge.delete_stale()).await? } else { 0 };
             counts.surplus =
@@ -284,8 +314,8 @@ impl Step<'_> {
     /// in quarantine, and the statement takes no parameter.
     async fn surplus(&self, sql: &str, deletes: bool) -> Result<u64> {
         match (self.load.way, deletes) {
-            (Way::Delta, true) => self.session.execute(sql, &[]).await,
-            (Way::Delta, false) => self.session.count(sql, &[]).await,
+            (Way::Delta | Way::Changed, true) => self.session.execute(sql, &[]).await,
+            (Way::Delta | Way::Changed, false) => self.session.count(sql, &[]).await,
             (Way::Direct | Way::Staged, true) => self.execute(sql).await,
             (Way::Direct | Way::Staged, false) => self.count(sql).await,
         }

@@ -5,24 +5,24 @@
 //! joined by the shortest chain, and among several of that length by the one whose ids are smallest,
 //! read from the ancestor on: so the result does not depend on the order of the rows.
 //!
-//! The nodes on cycles are the strongly connected components of more than one node (Tarjan, 1972), found
-//! without recursion: a chain may be as long as the table. Each ancestor's descendants are found by a
-//! search in breadth of its own, so the ancestors are shared out over the threads.
+//! The nodes on cycles are the strongly connected components of more than one node, found in
+//! [`components`]. Each ancestor's descendants are found by a search in breadth of its own, so the ancestors are
+//! shared out over the threads. [`delta`] finds what some changed edges change.
+//!
+//! Memory is counted: a node takes twenty bytes, an edge four, beside its five in [`Edges`]; the nodes are
+//! numbered in the order of their ids, and found by a binary search.
+
+mod components;
+pub mod delta;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::Arc;
 
-/// One edge, and the row that it stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Edge {
-    /// The node above.
-    pub parent: i64,
-    /// The node below.
-    pub child: i64,
-    /// The row of the source.
-    pub source_id: i64,
-}
+pub use crate::fingerprint::edges::{Edge, Edges};
+
+use crate::fingerprint::Damaged;
 
 /// An edge that is in no tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +37,15 @@ pub struct BadEdge {
 /// A forest, ready to be closed.
 #[derive(Debug)]
 pub struct Forest {
-    /// Each node's id, ascending.
-    ids: Vec<i64>,
-    /// Each node's children, ascending.
-    children: Vec<Vec<u32>>,
+    /// Each node's id, ascending; a node's number is its place here.
+    ids: Arc<[i64]>,
+    /// Where the children of each node begin in `children`; one more at the end.
+    starts: Vec<u32>,
+    /// The children of all nodes, those of each ascending and each once; edges on cycles are among them.
+    children: Vec<u32>,
+    /// The number of the strongly connected component of each node: an edge inside one is on a cycle. That of a
+    /// child in another component is lower.
+    components: Vec<u32>,
 }
 
 /// One row of the closure.
@@ -76,42 +81,60 @@ impl Link<'_> {
 
 impl Forest {
     /// Builds a forest of the good edges; returns the bad ones in the order of their rows.
-    pub fn build(mut edges: Vec<Edge>) -> (Self, Vec<BadEdge>) {
-        edges.sort_unstable();
-        let mut ids: Vec<i64> = edges.iter().flat_map(|edge| [edge.parent, edge.child]).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let numbers: HashMap<i64, u32> = ids.iter().zip(0..).map(|(&id, number)| (id, number)).collect();
-        // Both ends of each edge are among the ids.
-        let number = |id: i64| numbers[&id];
-        let mut children = vec![Vec::new(); ids.len()];
-        for edge in edges.iter().filter(|edge| edge.parent != edge.child) {
-            children[number(edge.parent) as usize].push(number(edge.child));
+    pub fn build(edges: &Edges) -> Result<(Self, Vec<BadEdge>), Damaged> {
+        let forest = Self::of_nodes(nodes(&[edges])?, edges)?;
+        let bad = forest.bad_edges(edges)?;
+        Ok((forest, bad))
+    }
+
+    /// The forest of some edges, whose ends are among the nodes.
+    fn of_nodes(ids: Arc<[i64]>, edges: &Edges) -> Result<Self, Damaged> {
+        // Sorted edges as one number each: the parent's above, the child's below. Counted first, as a vector that
+        // grows takes twice what it needs.
+        let mut count = 0;
+        edges.each(|_| count += 1)?;
+        let mut pairs: Vec<u64> = Vec::with_capacity(count);
+        let number = |id: i64| ids.binary_search(&id).unwrap_or_default() as u64;
+        edges.each(|edge| {
+            if edge.parent != edge.child {
+                pairs.push(number(edge.parent) << 32 | number(edge.child));
+            }
+        })?;
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut starts = Vec::with_capacity(ids.len() + 1);
+        let mut children = Vec::with_capacity(pairs.len());
+        for pair in pairs {
+            let (parent, child) = (pair >> 32, pair as u32);
+            while starts.len() as u64 <= parent {
+                starts.push(children.len() as u32);
+            }
+            children.push(child);
         }
-        for list in &mut children {
-            // In the order of the ids, since the numbers are.
-            list.sort_unstable();
-            list.dedup();
-        }
-        let mut forest = Self { ids, children };
-        let components = forest.components();
+        starts.resize(ids.len() + 1, children.len() as u32);
+        let components = components::components(&starts, &children);
+        Ok(Self { ids, starts, children, components })
+    }
+
+    /// The edges to the node itself and on a cycle, in the order of their rows.
+    fn bad_edges(&self, edges: &Edges) -> Result<Vec<BadEdge>, Damaged> {
         let mut bad = Vec::new();
         let mut cycles: HashMap<(u32, u32), Vec<i64>> = HashMap::new();
-        for &edge in &edges {
-            let (parent, child) = (number(edge.parent), number(edge.child));
-            if parent == child {
+        edges.each(|edge| {
+            if edge.parent == edge.child {
                 bad.push(BadEdge { edge, cycle: vec![edge.parent] });
-            } else if components[parent as usize] == components[child as usize] {
-                let cycle =
-                    cycles.entry((parent, child)).or_insert_with(|| forest.cycle(&components, parent, child));
+                return;
+            }
+            let (Some(parent), Some(child)) = (self.number(edge.parent), self.number(edge.child)) else {
+                return;
+            };
+            if self.is_on_cycle(parent, child) {
+                let cycle = cycles.entry((parent, child)).or_insert_with(|| self.cycle(parent, child));
                 bad.push(BadEdge { edge, cycle: cycle.clone() });
             }
-        }
-        for (parent, list) in forest.children.iter_mut().enumerate() {
-            list.retain(|&child| components[child as usize] != components[parent]);
-        }
-        bad.sort_by_key(|bad| bad.edge.source_id);
-        (forest, bad)
+        })?;
+        bad.sort_by_key(|bad| (bad.edge.source_id, bad.edge));
+        Ok(bad)
     }
 
     /// How many nodes there are; each may be an ancestor.
@@ -126,15 +149,20 @@ impl Forest {
 
     /// Calls `each` with every link below the node of an index in `0..len()`, in the order of depth and
     /// path.
-    pub fn links_below(&self, node: usize, mut each: impl FnMut(Link<'_>)) {
+    pub fn links_below(&self, node: usize, each: impl FnMut(Link<'_>)) {
+        self.links_through(node, |_| true, each);
+    }
+
+    /// The same for the links of which each node below satisfies `through`.
+    fn links_through(&self, node: usize, through: impl Fn(u32) -> bool, mut each: impl FnMut(Link<'_>)) {
         // Each entry is a node, and the place of the one before it on the path.
         let mut reached: Vec<(u32, usize)> = vec![(node as u32, 0)];
         let mut seen: HashSet<u32> = HashSet::from([node as u32]);
         let mut path = Vec::new();
         let mut next = 0;
         while let Some(&(from, _)) = reached.get(next) {
-            for &child in &self.children[from as usize] {
-                if seen.insert(child) {
+            for child in self.good_children(from) {
+                if through(child) && seen.insert(child) {
                     reached.push((child, next));
                     self.path_to(&reached, reached.len() - 1, &mut path);
                     each(Link {
@@ -162,17 +190,33 @@ impl Forest {
         path.reverse();
     }
 
+    fn number(&self, id: i64) -> Option<u32> {
+        self.ids.binary_search(&id).ok().map(|number| number as u32)
+    }
+
+    fn is_on_cycle(&self, parent: u32, child: u32) -> bool {
+        self.components[parent as usize] == self.components[child as usize]
+    }
+
+    /// The nodes below a node, ascending, those that a cycle leads to among them.
+    fn children(&self, node: u32) -> &[u32] {
+        &self.children[self.starts[node as usize] as usize..self.starts[node as usize + 1] as usize]
+    }
+
+    fn good_children(&self, node: u32) -> impl Iterator<Item = u32> {
+        self.children(node).iter().copied().filter(move |&child| !self.is_on_cycle(node, child))
+    }
+
     /// The shortest way from `child` back to `parent` inside their component, with `parent` in front.
-    fn cycle(&self, components: &[u32], parent: u32, child: u32) -> Vec<i64> {
-        let component = components[parent as usize];
+    fn cycle(&self, parent: u32, child: u32) -> Vec<i64> {
         let mut before: HashMap<u32, u32> = HashMap::from([(child, child)]);
         let mut queue = VecDeque::from([child]);
         while let Some(node) = queue.pop_front() {
             if node == parent {
                 break;
             }
-            for &next in &self.children[node as usize] {
-                if components[next as usize] == component && !before.contains_key(&next) {
+            for &next in self.children(node) {
+                if self.is_on_cycle(parent, next) && !before.contains_key(&next) {
                     before.insert(next, node);
                     queue.push_back(next);
                 }
@@ -190,58 +234,27 @@ impl Forest {
         way[1..].reverse();
         way
     }
+}
 
-    /// The number of the strongly connected component of each node.
-    fn components(&self) -> Vec<u32> {
-        const UNSEEN: u32 = u32::MAX;
-        let mut order = vec![UNSEEN; self.len()];
-        let mut low = vec![0; self.len()];
-        let mut component = vec![UNSEEN; self.len()];
-        let (mut next_order, mut next_component) = (0, 0);
-        let mut open: Vec<u32> = Vec::new();
-        // The nodes that are being visited, and which child comes next.
-        let mut visit: Vec<(u32, usize)> = Vec::new();
-        for root in 0..self.len() as u32 {
-            if order[root as usize] != UNSEEN {
-                continue;
+/// The ids of all nodes, ascending. Most ids stand often: they are sorted out as they come, so that no more
+/// than about twice as many are held.
+fn nodes(all: &[&Edges]) -> Result<Arc<[i64]>, Damaged> {
+    const AT_LEAST: usize = 1 << 16;
+    let mut ids: Vec<i64> = Vec::new();
+    let mut limit = AT_LEAST;
+    for edges in all {
+        edges.each(|edge| {
+            ids.extend([edge.parent, edge.child]);
+            if ids.len() >= limit {
+                ids.sort_unstable();
+                ids.dedup();
+                limit = 2 * ids.len() + AT_LEAST;
             }
-            visit.push((root, 0));
-            while let Some((node, position)) = visit.last_mut() {
-                let at = *node as usize;
-                if *position == 0 {
-                    order[at] = next_order;
-                    low[at] = next_order;
-                    next_order += 1;
-                    open.push(*node);
-                }
-                if let Some(&child) = self.children[at].get(*position) {
-                    *position += 1;
-                    let child_at = child as usize;
-                    if order[child_at] == UNSEEN {
-                        visit.push((child, 0));
-                    } else if component[child_at] == UNSEEN {
-                        low[at] = low[at].min(order[child_at]);
-                    }
-                    continue;
-                }
-                let node = *node;
-                visit.pop();
-                if low[at] == order[at] {
-                    while let Some(member) = open.pop() {
-                        component[member as usize] = next_component;
-                        if member == node {
-                            break;
-                        }
-                    }
-                    next_component += 1;
-                }
-                if let Some(&(above, _)) = visit.last() {
-                    low[above as usize] = low[above as usize].min(low[at]);
-                }
-            }
-        }
-        component
+        })?;
     }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids.into())
 }
 
 /// Shares `nodes` nodes out: few enough together that their links are a buffer of some mebibytes even
@@ -255,13 +268,17 @@ pub fn chunks(nodes: usize) -> impl Iterator<Item = Range<usize>> {
 mod tests {
     use super::*;
 
-    fn edges(pairs: &[(i64, i64)]) -> Vec<Edge> {
-        pairs.iter().zip(1..).map(|(&(parent, child), source_id)| Edge { parent, child, source_id }).collect()
+    pub(super) fn edges(pairs: &[(i64, i64)]) -> Edges {
+        let mut edges = Edges::default();
+        for (&(parent, child), source_id) in pairs.iter().zip(1..) {
+            edges.push(Edge { parent, child, source_id });
+        }
+        edges
     }
 
     /// The closure as `ancestor-descendant:path`, sorted.
-    fn closure(pairs: &[(i64, i64)]) -> (Vec<String>, Vec<BadEdge>) {
-        let (forest, bad) = Forest::build(edges(pairs));
+    pub(super) fn closure(pairs: &[(i64, i64)]) -> (Vec<String>, Vec<BadEdge>) {
+        let (forest, bad) = Forest::build(&edges(pairs)).expect("good edges");
         let mut rows = Vec::new();
         for node in 0..forest.len() {
             forest.links_below(node, |link| {
@@ -278,7 +295,7 @@ mod tests {
         let (rows, bad) = closure(&[(1, 2), (2, 3), (1, 4), (1, 2)]);
         assert_eq!(rows, ["1-2:[1, 2]", "1-3:[1, 2, 3]", "1-4:[1, 4]", "2-3:[2, 3]"]);
         assert_eq!(bad, []);
-        assert!(Forest::build(Vec::new()).0.is_empty());
+        assert!(Forest::build(&Edges::default()).expect("no edges").0.is_empty());
     }
 
     #[test]
@@ -313,7 +330,7 @@ mod tests {
     #[test]
     fn a_chain_as_long_as_a_table_needs_no_stack() {
         let chain: Vec<(i64, i64)> = (0..100_000).map(|id| (id, id + 1)).collect();
-        let (forest, bad) = Forest::build(edges(&chain));
+        let (forest, bad) = Forest::build(&edges(&chain)).expect("good edges");
         assert!(bad.is_empty());
         let mut depth = 0;
         forest.links_below(99_998, |link| depth = link.depth);

@@ -1,0 +1,8 @@
+//! `cargo +nightly fuzz run ondisk`
+#![no_main]
+
+#[path = "../checks.rs"]
+#[allow(dead_code)]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::ondisk(bytes));

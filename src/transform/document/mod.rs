@@ -1,0 +1,233 @@
+//! From one document to the values of the keys that a program wants, and from those to what the casts take.
+//!
+//! A document comes in one of two forms, and each has its reader: [`text`] for what `jsonb_out` prints,
+//! [`disk`] for what the server keeps. Both sort the keys of an object by length, then by bytes, each once. So
+//! the wanted keys, sorted the same way, are merged against them: no hash table, no tree, and a key that
+//! nobody wants costs the skip of its value. What is found is a [`Raw`] value, a slice of the document; it
+//! becomes a [`Value`] when a column asks for it, and is the same then from either form: the same text of a
+//! number, the same string, the same JSON of an object or array.
+
+mod disk;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::cmp::Ordering;
+
+use super::value::Value;
+use crate::pgcopy::ondisk::Corrupt;
+
+pub use text::{TextValue, value_of};
+
+/// A JSON value as it came, a slice of its document.
+pub trait Raw<'d>: Copy {
+    /// Finds the values of the wanted keys in an object. `found` is overwritten.
+    ///
+    /// # Errors
+    /// What is no object has no keys.
+    fn find(self, wanted: &WantedKeys, found: &mut Found<Self>) -> Result<(), NoKeys>;
+
+    /// Whether it is `null`.
+    fn is_null(self) -> bool;
+
+    /// The value as the casts take it. `scratch` is overwritten where it is not a slice of the document.
+    ///
+    /// # Errors
+    /// Only in the form on disk, where bytes are judged when they are read.
+    fn value<'s>(self, scratch: &'s mut String) -> Result<Value<'s>, Corrupt>
+    where
+        'd: 's;
+
+    /// The value as JSON text, as `jsonb_out` prints it.
+    ///
+    /// # Errors
+    /// As those of [`value`](Self::value).
+    fn json<'s>(self, scratch: &'s mut String) -> Result<&'s str, Corrupt>
+    where
+        'd: 's;
+}
+
+/// Why no key was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoKeys {
+    /// The document is valid JSON but no object, or no JSON at all.
+    NotAnObject,
+    /// The bytes are not in the form on disk that is known here.
+    Corrupt,
+}
+
+impl From<Corrupt> for NoKeys {
+    fn from(Corrupt: Corrupt) -> Self {
+        Self::Corrupt
+    }
+}
+
+/// The keys of one object that a program wants, each once, in the order of jsonb.
+#[derive(Debug, Default)]
+pub struct WantedKeys {
+    keys: Vec<Box<str>>,
+    /// Of each key: what decides nearly every comparison without a look at the key itself.
+    heads: Vec<Head>,
+}
+
+/// The values of the wanted keys of one object, by the key's slot.
+#[derive(Debug)]
+pub struct Found<R> {
+    slots: Vec<Option<R>>,
+}
+
+impl<R> Default for Found<R> {
+    fn default() -> Self {
+        Self { slots: Vec::new() }
+    }
+}
+
+impl<R: Copy> Found<R> {
+    /// Forgets what was found in another object.
+    fn reset(&mut self, slots: usize) {
+        self.slots.clear();
+        self.slots.resize(slots, None);
+    }
+
+    #[inline]
+    fn put(&mut self, slot: usize, value: R) {
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = Some(value);
+        }
+    }
+
+    /// The value in a slot; `None` where the object lacks the key.
+    #[inline]
+    pub fn get(&self, slot: usize) -> Option<R> {
+        *self.slots.get(slot)?
+    }
+}
+
+impl WantedKeys {
+    /// Sorts the keys and drops repetitions.
+    pub fn new<'k>(keys: impl IntoIterator<Item = &'k str>) -> Self {
+        let mut keys: Vec<Box<str>> = keys.into_iter().map(Box::from).collect();
+        keys.sort_by(|a, b| jsonb_order(a.as_bytes(), b.as_bytes()));
+        keys.dedup();
+        let heads = keys.iter().map(|key| head(key.as_bytes(), 0, key.len())).collect();
+        Self { keys, heads }
+    }
+
+    /// How many there are; their slots are the numbers below.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether none is wanted.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The slot of a key among the wanted ones.
+    pub fn slot(&self, key: &str) -> Option<usize> {
+        self.keys.binary_search_by(|wanted| jsonb_order(wanted.as_bytes(), key.as_bytes())).ok()
+    }
+
+    /// Whether a key is wanted, where keys come in their order: `next` is the first slot that is still to be
+    /// met, and is moved on.
+    #[inline]
+    fn is_next(&self, next: &mut usize, key: Sorted<'_>) -> bool {
+        while let (Some(&head), Some(wanted)) = (self.heads.get(*next), self.keys.get(*next)) {
+            match (Sorted { head, bytes: wanted.as_bytes() }).cmp(&key) {
+                Ordering::Less => *next += 1,
+                Ordering::Equal => {
+                    *next += 1;
+                    return true;
+                }
+                Ordering::Greater => return false,
+            }
+        }
+        false
+    }
+}
+
+/// Follows a path into nested objects; `None` where a step is missing or not an object.
+pub fn follow<'d, R: Raw<'d>>(
+    mut raw: R,
+    path: &[WantedKeys],
+    found: &mut Found<R>,
+) -> Result<Option<R>, Corrupt> {
+    for step in path {
+        match raw.find(step, found) {
+            Ok(()) => {}
+            Err(NoKeys::NotAnObject) => return Ok(None),
+            Err(NoKeys::Corrupt) => return Err(Corrupt),
+        }
+        match found.get(0) {
+            Some(inner) => raw = inner,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(raw))
+}
+
+/// How jsonb sorts the keys of an object: shorter first, then by bytes (`lengthCompareJsonbString`).
+fn jsonb_order(a: &[u8], b: &[u8]) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+/// Length (one byte) and the first fifteen bytes of a key: heads in ascending order stand for keys in that
+/// of jsonb. Keys with equal heads may differ behind the fifteenth byte.
+type Head = u128;
+
+const HEAD_BYTES: usize = 15;
+/// The length in the head of all keys that are longer.
+const LONG: usize = 0xFF;
+
+/// A key with its head.
+#[derive(Clone, Copy)]
+struct Sorted<'k> {
+    head: Head,
+    bytes: &'k [u8],
+}
+
+impl<'k> Sorted<'k> {
+    /// The key of some bytes that stands in others at a place.
+    #[inline]
+    fn new(inside: &'k [u8], at: usize, key: &'k [u8]) -> Self {
+        Self { head: head(inside, at, key.len()), bytes: key }
+    }
+
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.head.cmp(&other.head).then_with(|| {
+            if other.bytes.len() <= HEAD_BYTES {
+                Ordering::Equal
+            } else {
+                jsonb_order(self.bytes, other.bytes)
+            }
+        })
+    }
+}
+
+/// The head of the key that stands in `bytes` at `at`: one load, where the bytes go on behind it.
+#[inline]
+fn head(bytes: &[u8], at: usize, key_bytes: usize) -> Head {
+    let word = match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(&chunk) => u128::from_be_bytes(chunk),
+        None => {
+            let mut chunk = [0; 16];
+            chunk.iter_mut().zip(bytes.get(at..).unwrap_or_default()).for_each(|(to, byte)| *to = *byte);
+            u128::from_be_bytes(chunk)
+        }
+    };
+    // Of the longest keys the lengths are not known here, and they come before the bytes.
+    let kept = if key_bytes < LONG { key_bytes.min(HEAD_BYTES) } else { 0 };
+    ((key_bytes.min(LONG) as Head) << 120) | ((word >> 8) & MASKS[kept])
+}
+
+/// Of each number of bytes, where they stand below the highest byte of a head.
+const MASKS: [Head; HEAD_BYTES + 1] = {
+    let mut masks = [0; HEAD_BYTES + 1];
+    let mut bytes = 1;
+    while bytes <= HEAD_BYTES {
+        masks[bytes] = (u128::MAX >> 8) & !(u128::MAX >> 8).wrapping_shr(8 * bytes as u32);
+        bytes += 1;
+    }
+    masks
+};
