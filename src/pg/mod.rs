@@ -17,6 +17,7 @@ pub mod settings;
 pub mod sql;
 mod tls;
 mod verify;
+mod watch;
 
 pub use catalog::TableInfo;
 pub use copy::{BatchStream, ByteLoader, ByteStream, Loader};
