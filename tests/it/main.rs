@@ -14,6 +14,7 @@ mod draw;
 mod oracle;
 mod support;
 
+mod bench;
 mod casts;
 mod closure;
 mod commands;
