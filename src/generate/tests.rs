@@ -336,7 +336,7 @@ fn is_castable(class: Class, value: Option<&Value>) -> bool {
         (Class::Dec, Some(Value::String(text))) => text.parse::<f64>().is_ok(),
         (Class::Dec, Some(value)) => value.is_number(),
         (Class::Date, Some(Value::String(text))) => {
-            text.starts_with(|c: char| ('1'..='9').contains(&c)) && !text.ends_with("-02-29")
+            matches!(string_dirt(class, text), None | Some("ISO"))
         }
         (Class::Date, Some(_)) => false,
         (Class::ObjBool, Some(value)) => value.is_boolean() || value == "true",
