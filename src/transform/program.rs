@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::cast::Cast;
 use super::closure::delta::Delta;
-use super::closure::{BadEdge, Edge, Forest, Link};
+use super::closure::{BadEdge, Edge, Forest, Link, LinkChunk};
 use super::document::{Found, NoKeys, Raw, TextValue, WantedKeys, follow};
 use super::output::{Output, Rule, Tally};
 use super::rules::{Ruled, Rules};
@@ -202,22 +202,25 @@ impl Program {
         output
     }
 
-    /// Transforms the links below some nodes of a forest into rows of a derived target.
-    pub fn transform_links(&self, forest: &Forest, nodes: Range<usize>) -> Output {
-        let mut links = Vec::new();
-        let mut bytes = 0;
-        for node in nodes {
-            forest.links_below(node, |link| {
-                let document = link.document();
-                bytes += document.len();
-                links.push((link.ancestor, link.descendant, document));
+    /// Transforms some links of a forest into rows of a derived target, in the order of its key: so they can be
+    /// compared with the rows of a table in that order.
+    pub fn transform_links(&self, forest: &Forest, chunk: LinkChunk) -> Output {
+        let mut text = String::new();
+        let mut ends = Vec::new();
+        for node in chunk.nodes {
+            forest.links_below(node, chunk.places.clone(), |link| {
+                link.write_document(&mut text);
+                // A derived row has no id of its own; in messages it is known by its ancestor.
+                ends.push((link.ancestor, text.len()));
             });
         }
-        // In the order of the key, so that they can be compared with the rows of a table in that order.
-        links.sort_unstable_by_key(|&(ancestor, descendant, _)| (ancestor, descendant));
-        // A derived row has no id of its own; in messages it is known by its ancestor.
-        let documents = links.iter().map(|(ancestor, _, document)| (*ancestor, document.as_str()));
-        self.transform_documents(documents, bytes)
+        let mut start = 0;
+        let documents = ends.iter().map(|&(ancestor, end)| {
+            let document = &text[start..end];
+            start = end;
+            (ancestor, document)
+        });
+        self.transform_documents(documents, text.len())
     }
 
     /// Transforms the links below some ancestors of a delta that are new or have another chain; adds the ends of
