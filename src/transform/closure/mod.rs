@@ -260,7 +260,7 @@ fn nodes(all: &[&Edges]) -> Result<Arc<[i64]>, Damaged> {
 /// Shares `nodes` nodes out: few enough together that their links are a buffer of some mebibytes even
 /// where one of them stands above thousands.
 pub fn chunks(nodes: usize) -> impl Iterator<Item = Range<usize>> {
-    const NODES: usize = 256;
+    const NODES: usize = 32;
     (0..nodes).step_by(NODES).map(move |from| from..nodes.min(from + NODES))
 }
 
