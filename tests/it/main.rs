@@ -15,6 +15,8 @@ mod oracle;
 mod support;
 
 mod casts;
+mod changed;
+mod changed_rounds;
 mod closure;
 mod commands;
 mod delta;

@@ -293,7 +293,7 @@ pub struct LinkChunk {
 const CHUNK_LINKS: usize = 4096;
 
 /// How many nodes a chunk holds at most.
-const CHUNK_NODES: usize = 256;
+const CHUNK_NODES: usize = 32;
 
 /// Shares nodes out, whose links nobody has counted: few together.
 pub fn chunks_of_nodes(nodes: usize) -> Vec<LinkChunk> {
