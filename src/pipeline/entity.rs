@@ -13,8 +13,8 @@ use super::{Run, copy_partition};
 use crate::error::{Error, Result};
 use crate::fingerprint::Damaged;
 use crate::partition::{IdRange, Partition};
-use crate::pg::Session;
 use crate::pg::sql::{self, TargetSql};
+use crate::pg::{LockMode, Session};
 use crate::pgcopy::RowBuffer;
 use crate::plan::EntityPlan;
 use crate::progress::Phase;
@@ -35,7 +35,7 @@ pub(super) struct EntityRun {
     pub(super) run: Arc<Run>,
     pub(super) plan: Arc<EntityPlan>,
     pub(super) staging: Staging,
-    snapshot: Arc<SourceSnapshot>,
+    pub(super) snapshot: Arc<SourceSnapshot>,
     /// Which rows are read.
     pub(super) scope: Scope,
     pub(super) fingerprints: Arc<Fingerprints>,
@@ -119,7 +119,7 @@ impl EntityRun {
         let mut direct = None;
         if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
             let session = job.target.connect(&format!("publish {}", plan.entity)).await?;
-            publish::begin(&session, &plan.targets).await?;
+            publish::begin(&session, &plan.targets, LockMode::Writers).await?;
             // From here on nobody can write; until here somebody may have.
             chosen = way::choose(job, &plan, &scope, &publish::are_empty(&session, &plan.targets).await?);
             if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
@@ -129,7 +129,7 @@ impl EntityRun {
         let own = plan.program.targets().len();
         let compares = chosen.iter().any(|chosen| is(chosen, Way::Delta));
         let (image, visible) = if compares {
-            let image = SourceSnapshot::export(&job.target).await?;
+            let image = SourceSnapshot::export(&job.target, &[]).await?;
             let visible = image.visible().await?;
             (Some(image), visible)
         } else {
