@@ -170,7 +170,11 @@ impl Compiler<'_> {
         let source = match &column.origin {
             Origin::Id => Source::Id,
             Origin::Keys(paths) => {
-                Source::Paths(paths.iter().filter_map(|keys| path(keys, self.wanted)).collect())
+                let paths: Vec<Path> = paths.iter().filter_map(|keys| path(keys, self.wanted)).collect();
+                match paths.as_slice() {
+                    [Path { slot, steps }] if steps.is_empty() => Source::Key(*slot),
+                    _ => Source::Paths(paths),
+                }
             }
             Origin::Const(json) => Source::Const(self.payload(column, &cast, "const", json)?),
         };

@@ -69,6 +69,8 @@ pub struct ColumnProgram {
 pub enum Source {
     /// The row's id.
     Id,
+    /// A key of the document: nearly all.
+    Key(usize),
     /// The first of these that is not absent.
     Paths(Vec<Path>),
     /// The same payload in each row.
@@ -110,6 +112,22 @@ struct Row<'a, R> {
     id_text: &'a str,
     found: &'a Found<R>,
 }
+
+/// The cell that is being written.
+struct Place<'a, R> {
+    target: &'a TargetProgram,
+    /// That of the tally.
+    slot: usize,
+    row: &'a Row<'a, R>,
+}
+
+impl<R> Clone for Place<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Place<'_, R> {}
 
 /// Where a cell's value was found.
 #[derive(Clone, Copy)]
@@ -350,7 +368,8 @@ impl TargetProgram {
         buffer.begin_row(self.columns.len() as u16);
         for (index, column) in self.columns.iter().enumerate() {
             let slot = self.first_slot + index;
-            if let Err(no_row) = column.write(self, slot, row, buffer, scratch, output) {
+            let place = Place { target: self, slot, row };
+            if let Err(no_row) = column.write(place, buffer, scratch, output) {
                 buffer.abandon_row();
                 return Err(no_row);
             }
@@ -361,30 +380,22 @@ impl TargetProgram {
 }
 
 impl ColumnProgram {
+    #[inline]
     fn write<'d, R: Raw<'d>>(
         &self,
-        target: &TargetProgram,
-        slot: usize,
-        row: &Row<'_, R>,
+        place: Place<'_, R>,
         buffer: &mut RowBuffer,
         scratch: &mut Scratch<R>,
         output: &mut Output,
     ) -> Result<(), NoRow> {
+        let Place { row, slot, .. } = place;
         let origin = match &self.source {
+            Source::Key(key) => row.found.get(*key).map_or(Origin::Nowhere, Origin::Document),
+            Source::Paths(paths) => find_first(paths, row, &mut scratch.inner)?,
+            Source::Id => Origin::Id,
             Source::Const(payload) => {
                 buffer.field(payload);
                 return Ok(());
-            }
-            Source::Id => Origin::Id,
-            Source::Paths(paths) => {
-                let mut origin = Origin::Nowhere;
-                for path in paths {
-                    if let Some(raw) = path.find(row, &mut scratch.inner)? {
-                        origin = Origin::Document(raw);
-                        break;
-                    }
-                }
-                origin
             }
         };
         let value = match origin {
@@ -392,45 +403,61 @@ impl ColumnProgram {
             Origin::Id => Value::Number(row.id_text),
             Origin::Document(raw) => raw.value(&mut scratch.text)?,
         };
-        let reason = match self.cell(value, buffer) {
-            Ok((true, coercion)) => {
-                self.count(coercion, slot, row.id, output);
-                return Ok(());
-            }
-            Ok((false, coercion)) => {
-                self.count(coercion, slot, row.id, output);
-                let reason = match &self.default {
-                    Some(payload) => {
-                        buffer.field(payload);
-                        return Ok(());
-                    }
-                    None if self.is_merge_key => Reason::NoKey,
-                    None if self.not_null => Reason::NullNotAllowed,
-                    None => {
-                        buffer.null();
-                        return Ok(());
-                    }
-                };
-                let raw = origin.json(row.id_text, &mut scratch.text)?;
-                return Err(self.set_aside(target, slot, row.id, raw, reason, output));
-            }
-            Err(reason) => reason,
+        let (present, coercion) = match self.cell(value, buffer) {
+            Ok(written) => written,
+            Err(reason) => return self.reject(place, origin, reason, buffer, scratch, output),
         };
-        let raw = origin.json(row.id_text, &mut scratch.text)?;
-        match (self.on_reject, &self.default) {
-            (OnReject::Abort, _) => Err(NoRow::Aborted(self.abort(target, row.id, reason))),
-            (OnReject::Cell, Some(payload)) if !self.is_merge_key => {
-                write_reject(output, slot, row.id, Reject::cell(target, self, raw, reason));
+        if let Some(coercion) = coercion {
+            output.tally.count(slot, Rule::Coerced(coercion), row.id);
+        }
+        match &self.default {
+            _ if present => Ok(()),
+            Some(payload) => {
                 buffer.field(payload);
                 Ok(())
             }
-            (OnReject::Cell, None) if !self.not_null && !self.is_merge_key => {
-                write_reject(output, slot, row.id, Reject::cell(target, self, raw, reason));
+            None if self.is_merge_key => Err(self.set_aside(place, origin, Reason::NoKey, scratch, output)),
+            None if self.not_null => {
+                Err(self.set_aside(place, origin, Reason::NullNotAllowed, scratch, output))
+            }
+            None => {
                 buffer.null();
                 Ok(())
             }
-            _ => Err(self.set_aside(target, slot, row.id, raw, reason, output)),
         }
+    }
+
+    /// Writes what stands in the place of a value that was rejected.
+    #[cold]
+    fn reject<'d, R: Raw<'d>>(
+        &self,
+        place: Place<'_, R>,
+        origin: Origin<R>,
+        reason: Reason,
+        buffer: &mut RowBuffer,
+        scratch: &mut Scratch<R>,
+        output: &mut Output,
+    ) -> Result<(), NoRow> {
+        let Place { target, slot, row } = place;
+        if self.on_reject == OnReject::Abort {
+            return Err(NoRow::Aborted(self.abort(target, row.id, reason)));
+        }
+        let instead = match &self.default {
+            _ if self.on_reject == OnReject::Row || self.is_merge_key => None,
+            Some(payload) => Some(Some(payload)),
+            None if self.not_null => None,
+            None => Some(None),
+        };
+        let Some(instead) = instead else {
+            return Err(self.set_aside(place, origin, reason, scratch, output));
+        };
+        let raw = origin.json(row.id_text, &mut scratch.text)?;
+        write_reject(output, slot, row.id, Reject::cell(target, self, raw, reason));
+        match instead {
+            Some(payload) => buffer.field(payload),
+            None => buffer.null(),
+        }
+        Ok(())
     }
 
     /// Appends the field of a value; says whether it is one, not NULL. On NULL nothing is appended.
@@ -460,23 +487,20 @@ impl ColumnProgram {
         Ok((present, coercion))
     }
 
-    fn count(&self, coercion: Option<Coercion>, slot: usize, id: i64, output: &mut Output) {
-        if let Some(coercion) = coercion {
-            output.tally.count(slot, Rule::Coerced(coercion), id);
-        }
-    }
-
-    fn set_aside(
+    /// Puts the whole row into the quarantine.
+    #[cold]
+    fn set_aside<'d, R: Raw<'d>>(
         &self,
-        target: &TargetProgram,
-        slot: usize,
-        id: i64,
-        raw: Option<&str>,
+        place: Place<'_, R>,
+        origin: Origin<R>,
         reason: Reason,
+        scratch: &mut Scratch<R>,
         output: &mut Output,
     ) -> NoRow {
+        let Place { target, slot, row } = place;
+        let Ok(raw) = origin.json(row.id_text, &mut scratch.text) else { return NoRow::Corrupt };
         let reject = Reject { whole_row: true, ..Reject::cell(target, self, raw, reason) };
-        write_reject(output, slot, id, reject);
+        write_reject(output, slot, row.id, reject);
         NoRow::Quarantined
     }
 
@@ -501,9 +525,24 @@ impl<'d, R: Raw<'d>> Origin<R> {
         match self {
             Self::Nowhere => Ok(None),
             Self::Id => Ok(Some(id_text)),
+            Self::Document(raw) if raw.is_null() => Ok(None),
             Self::Document(raw) => raw.json(scratch).map(Some),
         }
     }
+}
+
+/// The first value of some paths that is not absent.
+fn find_first<'d, R: Raw<'d>>(
+    paths: &[Path],
+    row: &Row<'_, R>,
+    inner: &mut Found<R>,
+) -> Result<Origin<R>, Corrupt> {
+    for path in paths {
+        if let Some(raw) = path.find(row, inner)? {
+            return Ok(Origin::Document(raw));
+        }
+    }
+    Ok(Origin::Nowhere)
 }
 
 impl Path {

@@ -32,6 +32,7 @@ mod tests;
 
 /// The byte order of the server's machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum ByteOrder {
     /// The lowest byte first: x86-64, ARM, POWER little-endian.
     Little,
@@ -44,6 +45,9 @@ pub enum ByteOrder {
 pub struct Corrupt;
 
 /// A value, as a slice of the document that it stands in.
+///
+/// It is copied for each cell. So its parts leave no padding: a copy of padding in pieces makes the next
+/// load wait for the stores before it, which was a tenth of the whole transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskValue<'d> {
     kind: Kind,
@@ -54,6 +58,7 @@ pub struct DiskValue<'d> {
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Kind {
     /// `null`
     Null,

@@ -68,6 +68,8 @@ pub struct WantedKeys {
     keys: Vec<Box<str>>,
     /// Of each key: what decides nearly every comparison without a look at the key itself.
     heads: Vec<Head>,
+    /// Of each key: whether it is written in JSON without an escape.
+    plain: Vec<bool>,
 }
 
 /// The values of the wanted keys of one object, by the key's slot.
@@ -110,7 +112,9 @@ impl WantedKeys {
         keys.sort_by(|a, b| jsonb_order(a.as_bytes(), b.as_bytes()));
         keys.dedup();
         let heads = keys.iter().map(|key| head(key.as_bytes(), 0, key.len())).collect();
-        Self { keys, heads }
+        let plain = |key: &str| key.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+        let plain = keys.iter().map(|key| plain(key)).collect();
+        Self { keys, heads, plain }
     }
 
     /// How many there are; their slots are the numbers below.
@@ -126,6 +130,17 @@ impl WantedKeys {
     /// The slot of a key among the wanted ones.
     pub fn slot(&self, key: &str) -> Option<usize> {
         self.keys.binary_search_by(|wanted| jsonb_order(wanted.as_bytes(), key.as_bytes())).ok()
+    }
+
+    /// The next wanted key, if its bytes stand at a place; what ends them there is for the caller to see. Only
+    /// a key that is written in JSON as it is can be guessed.
+    #[inline]
+    fn guess<'k>(&'k self, next: usize, bytes: &[u8], at: usize) -> Option<Sorted<'k>> {
+        let (&head, key) = (self.heads.get(next)?, self.keys.get(next)?);
+        let key = key.as_bytes();
+        let same = self::head(bytes, at, key.len()) == head
+            && (key.len() <= HEAD_BYTES || bytes.get(at..at + key.len()) == Some(key));
+        (same && self.plain[next]).then_some(Sorted { head, bytes: key })
     }
 
     /// Whether a key is wanted, where keys come in their order: `next` is the first slot that is still to be
