@@ -129,14 +129,6 @@ impl<R> Clone for Place<'_, R> {
 
 impl<R> Copy for Place<'_, R> {}
 
-/// Where a cell's value was found.
-#[derive(Clone, Copy)]
-enum Origin<R> {
-    Nowhere,
-    Id,
-    Document(R),
-}
-
 /// Buffers that live from one document to the next.
 pub(super) struct Scratch<R> {
     found: Found<R>,
@@ -389,23 +381,25 @@ impl ColumnProgram {
         output: &mut Output,
     ) -> Result<(), NoRow> {
         let Place { row, slot, .. } = place;
-        let origin = match &self.source {
-            Source::Key(key) => row.found.get(*key).map_or(Origin::Nowhere, Origin::Document),
-            Source::Paths(paths) => find_first(paths, row, &mut scratch.inner)?,
-            Source::Id => Origin::Id,
+        // A value is read where it stands: handed around by itself, it would be written and read again.
+        let value = match &self.source {
+            Source::Key(key) => match row.found.get(*key) {
+                Some(raw) => raw.value(&mut scratch.text)?,
+                None => Value::Null,
+            },
+            Source::Paths(paths) => match find_first(paths, row, &mut scratch.inner)? {
+                Some(raw) => raw.value(&mut scratch.text)?,
+                None => Value::Null,
+            },
+            Source::Id => Value::Number(row.id_text),
             Source::Const(payload) => {
                 buffer.field(payload);
                 return Ok(());
             }
         };
-        let value = match origin {
-            Origin::Nowhere => Value::Null,
-            Origin::Id => Value::Number(row.id_text),
-            Origin::Document(raw) => raw.value(&mut scratch.text)?,
-        };
         let (present, coercion) = match self.cell(value, buffer) {
             Ok(written) => written,
-            Err(reason) => return self.reject(place, origin, reason, buffer, scratch, output),
+            Err(reason) => return self.reject(place, reason, buffer, scratch, output),
         };
         if let Some(coercion) = coercion {
             output.tally.count(slot, Rule::Coerced(coercion), row.id);
@@ -416,10 +410,8 @@ impl ColumnProgram {
                 buffer.field(payload);
                 Ok(())
             }
-            None if self.is_merge_key => Err(self.set_aside(place, origin, Reason::NoKey, scratch, output)),
-            None if self.not_null => {
-                Err(self.set_aside(place, origin, Reason::NullNotAllowed, scratch, output))
-            }
+            None if self.is_merge_key => Err(self.set_aside(place, Reason::NoKey, scratch, output)),
+            None if self.not_null => Err(self.set_aside(place, Reason::NullNotAllowed, scratch, output)),
             None => {
                 buffer.null();
                 Ok(())
@@ -432,7 +424,6 @@ impl ColumnProgram {
     fn reject<'d, R: Raw<'d>>(
         &self,
         place: Place<'_, R>,
-        origin: Origin<R>,
         reason: Reason,
         buffer: &mut RowBuffer,
         scratch: &mut Scratch<R>,
@@ -449,9 +440,9 @@ impl ColumnProgram {
             None => Some(None),
         };
         let Some(instead) = instead else {
-            return Err(self.set_aside(place, origin, reason, scratch, output));
+            return Err(self.set_aside(place, reason, scratch, output));
         };
-        let raw = origin.json(row.id_text, &mut scratch.text)?;
+        let raw = self.raw_json(row, scratch)?;
         write_reject(output, slot, row.id, Reject::cell(target, self, raw, reason));
         match instead {
             Some(payload) => buffer.field(payload),
@@ -461,6 +452,7 @@ impl ColumnProgram {
     }
 
     /// Appends the field of a value; says whether it is one, not NULL. On NULL nothing is appended.
+    #[inline(always)]
     fn cell(&self, value: Value<'_>, buffer: &mut RowBuffer) -> Result<(bool, Option<Coercion>), Reason> {
         let Some(rules) = &self.rules else { return self.cast_into(value, buffer) };
         match rules.apply(value)? {
@@ -473,6 +465,7 @@ impl ColumnProgram {
         }
     }
 
+    #[inline(always)]
     fn cast_into(
         &self,
         value: Value<'_>,
@@ -492,16 +485,30 @@ impl ColumnProgram {
     fn set_aside<'d, R: Raw<'d>>(
         &self,
         place: Place<'_, R>,
-        origin: Origin<R>,
         reason: Reason,
         scratch: &mut Scratch<R>,
         output: &mut Output,
     ) -> NoRow {
         let Place { target, slot, row } = place;
-        let Ok(raw) = origin.json(row.id_text, &mut scratch.text) else { return NoRow::Corrupt };
+        let Ok(raw) = self.raw_json(row, scratch) else { return NoRow::Corrupt };
         let reject = Reject { whole_row: true, ..Reject::cell(target, self, raw, reason) };
         write_reject(output, slot, row.id, reject);
         NoRow::Quarantined
+    }
+
+    /// The value as JSON, for the quarantine; `None` where it is absent.
+    fn raw_json<'s, 'd: 's, R: Raw<'d>>(
+        &self,
+        row: &Row<'s, R>,
+        scratch: &'s mut Scratch<R>,
+    ) -> Result<Option<&'s str>, Corrupt> {
+        let raw = match &self.source {
+            Source::Id => return Ok(Some(row.id_text)),
+            Source::Const(_) => None,
+            Source::Key(key) => row.found.get(*key).copied(),
+            Source::Paths(paths) => find_first(paths, row, &mut scratch.inner)?,
+        };
+        raw.filter(|raw| !raw.is_null()).map(|raw| raw.json(&mut scratch.text)).transpose()
     }
 
     fn abort(&self, target: &TargetProgram, id: i64, reason: Reason) -> Error {
@@ -516,39 +523,24 @@ impl ColumnProgram {
     }
 }
 
-impl<'d, R: Raw<'d>> Origin<R> {
-    /// The value as JSON; `None` where it is absent.
-    fn json<'s>(self, id_text: &'s str, scratch: &'s mut String) -> Result<Option<&'s str>, Corrupt>
-    where
-        'd: 's,
-    {
-        match self {
-            Self::Nowhere => Ok(None),
-            Self::Id => Ok(Some(id_text)),
-            Self::Document(raw) if raw.is_null() => Ok(None),
-            Self::Document(raw) => raw.json(scratch).map(Some),
-        }
-    }
-}
-
 /// The first value of some paths that is not absent.
 fn find_first<'d, R: Raw<'d>>(
     paths: &[Path],
     row: &Row<'_, R>,
     inner: &mut Found<R>,
-) -> Result<Origin<R>, Corrupt> {
+) -> Result<Option<R>, Corrupt> {
     for path in paths {
         if let Some(raw) = path.find(row, inner)? {
-            return Ok(Origin::Document(raw));
+            return Ok(Some(raw));
         }
     }
-    Ok(Origin::Nowhere)
+    Ok(None)
 }
 
 impl Path {
     /// The value; `None` where it is missing or null.
     fn find<'d, R: Raw<'d>>(&self, row: &Row<'_, R>, inner: &mut Found<R>) -> Result<Option<R>, Corrupt> {
-        let Some(mut raw) = row.found.get(self.slot) else { return Ok(None) };
+        let Some(&(mut raw)) = row.found.get(self.slot) else { return Ok(None) };
         if !self.steps.is_empty() {
             match follow(raw, &self.steps, inner)? {
                 Some(found) => raw = found,

@@ -180,6 +180,14 @@ impl<'d> DiskValue<'d> {
         print::print(self, out)
     }
 
+    /// Prints a container in place of what is in `out`; says what it is.
+    #[inline(never)]
+    pub(crate) fn printed(self, out: &mut String) -> Result<Shape, Corrupt> {
+        out.clear();
+        self.print(out)?;
+        Ok(self.container()?.shape())
+    }
+
     /// The container that it is.
     #[inline]
     pub(crate) fn container(self) -> Result<Container<'d>, Corrupt> {

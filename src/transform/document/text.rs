@@ -103,7 +103,7 @@ impl<'d> Raw<'d> for TextValue<'d> {
         self.kind == Kind::Null
     }
 
-    #[inline]
+    #[inline(always)]
     fn value<'s>(self, scratch: &'s mut String) -> Result<Value<'s>, Corrupt>
     where
         'd: 's,
@@ -114,12 +114,9 @@ impl<'d> Raw<'d> for TextValue<'d> {
             Kind::True => Value::Bool(true),
             Kind::Number => Value::Number(self.json),
             Kind::Plain => Value::String(self.json.get(1..self.json.len() - 1).unwrap_or_default()),
-            Kind::Escaped => match serde_json::from_str::<String>(self.json) {
-                Ok(text) => {
-                    *scratch = text;
-                    Value::String(scratch)
-                }
-                Err(_) => Value::Number(self.json),
+            Kind::Escaped => match unescape(self.json, scratch) {
+                true => Value::String(scratch),
+                false => Value::Number(self.json),
             },
             Kind::Array => Value::Array(self.json),
             Kind::Object => Value::Object(self.json),
@@ -131,6 +128,18 @@ impl<'d> Raw<'d> for TextValue<'d> {
         'd: 's,
     {
         Ok(self.json)
+    }
+}
+
+/// Resolves the escapes of a string; says whether it is one.
+#[inline(never)]
+fn unescape(json: &str, scratch: &mut String) -> bool {
+    match serde_json::from_str::<String>(json) {
+        Ok(text) => {
+            *scratch = text;
+            true
+        }
+        Err(_) => false,
     }
 }
 
@@ -173,9 +182,14 @@ fn find_canonical<'d>(
         }
         previous = Some(key);
         let (kind, value_end) = skip_value(bytes, value_start)?;
-        if guess.is_some() || wanted.is_next(&mut next, key) {
+        if guess.is_some() {
+            found.put(
+                next,
+                TextValue { kind, json: document.get(value_start..value_end).ok_or(NotCanonical)? },
+            );
+            next += 1;
+        } else if wanted.is_next(&mut next, key) {
             let json = document.get(value_start..value_end).ok_or(NotCanonical)?;
-            next += usize::from(guess.is_some());
             found.put(next - 1, TextValue { kind, json });
         }
         match bytes.get(value_end) {
