@@ -199,7 +199,7 @@ impl Compiler<'_> {
     fn payload(&mut self, column: &ColumnSpec, cast: &Cast, option: &str, json: &str) -> Option<Vec<u8>> {
         let mut scratch = String::new();
         let mut payload = Vec::new();
-        let refusal = match cast.encode(value_of(json, &mut scratch), &mut payload) {
+        let refusal = match cast.encode(&value_of(json, &mut scratch), &mut payload) {
             Ok(cell) if !cell.null => return Some(payload),
             Ok(_) => "it is null",
             Err(reason) => reason.message(),

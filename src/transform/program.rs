@@ -397,7 +397,7 @@ impl ColumnProgram {
                 return Ok(());
             }
         };
-        let (present, coercion) = match self.cell(value, buffer) {
+        let (present, coercion) = match self.cell(&value, buffer) {
             Ok(written) => written,
             Err(reason) => return self.reject(place, reason, buffer, scratch, output),
         };
@@ -453,22 +453,34 @@ impl ColumnProgram {
 
     /// Appends the field of a value; says whether it is one, not NULL. On NULL nothing is appended.
     #[inline(always)]
-    fn cell(&self, value: Value<'_>, buffer: &mut RowBuffer) -> Result<(bool, Option<Coercion>), Reason> {
-        let Some(rules) = &self.rules else { return self.cast_into(value, buffer) };
-        match rules.apply(value)? {
-            Ruled::Null => Ok((false, Some(Coercion::NamedNull))),
-            Ruled::Unchanged => self.cast_into(value, buffer),
-            Ruled::Text(text) => {
-                let (present, coercion) = self.cast_into(Value::String(text.as_str()), buffer)?;
-                Ok((present, coercion.or(Some(Coercion::TextRule))))
-            }
+    fn cell(&self, value: &Value<'_>, buffer: &mut RowBuffer) -> Result<(bool, Option<Coercion>), Reason> {
+        match &self.rules {
+            None => self.cast_into(value, buffer),
+            Some(rules) => self.cell_by_rules(rules, value, buffer),
         }
+    }
+
+    #[inline(never)]
+    fn cell_by_rules(
+        &self,
+        rules: &Rules,
+        value: &Value<'_>,
+        buffer: &mut RowBuffer,
+    ) -> Result<(bool, Option<Coercion>), Reason> {
+        let text = match rules.apply(*value)? {
+            Ruled::Null => return Ok((false, Some(Coercion::NamedNull))),
+            Ruled::Unchanged => None,
+            Ruled::Text(text) => Some(text),
+        };
+        let ruled = text.as_deref().map_or(*value, Value::String);
+        let (present, coercion) = self.cast_into(&ruled, buffer)?;
+        Ok((present, coercion.or(text.map(|_| Coercion::TextRule))))
     }
 
     #[inline(always)]
     fn cast_into(
         &self,
-        value: Value<'_>,
+        value: &Value<'_>,
         buffer: &mut RowBuffer,
     ) -> Result<(bool, Option<Coercion>), Reason> {
         let mut coercion = None;
@@ -570,7 +582,7 @@ impl EdgePaths {
     ) -> Result<Option<i64>, Corrupt> {
         let Some(raw) = path.find(row, &mut scratch.inner)? else { return Ok(None) };
         let mut payload = Vec::with_capacity(8);
-        if self.reference.encode(raw.value(&mut scratch.text)?, &mut payload).is_err() {
+        if self.reference.encode(&raw.value(&mut scratch.text)?, &mut payload).is_err() {
             return Ok(None);
         }
         // NULL has no payload.

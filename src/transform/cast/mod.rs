@@ -77,10 +77,10 @@ impl Cast {
 
     /// Appends the payload of the field to `out`, without its length. On NULL and on a refusal `out` is
     /// as it was.
-    // Inlined as far as to the one cast: a value that is handed on in memory is written in parts and read
-    // as a whole, which the processor waits for.
+    // By reference, and inlined as far as to the one cast: a value that is handed on is written in parts and
+    // copied as a whole, and the copy waits for the parts.
     #[inline(always)]
-    pub fn encode(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+    pub fn encode(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
         match &self.array {
             None => self.scalar.encode(value, out),
             Some(array) => array.encode(&self.scalar, value, out),
@@ -128,7 +128,7 @@ impl ScalarCast {
     }
 
     #[inline(always)]
-    fn encode(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+    fn encode(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
         match self {
             Self::Text(cast) => cast.encode(value, out),
             Self::Integer(cast) => cast.encode(value, out),
