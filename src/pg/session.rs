@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
-use super::connect::server_error;
+use super::connect::{Connected, server_error};
 use super::settings::Settings;
+use super::tap::Taps;
 use crate::error::{Error, Result};
 
 /// How long a failed run waits for its own backends to end.
@@ -24,7 +25,8 @@ const END_BACKENDS_TIMEOUT: Duration = Duration::from_secs(10);
 /// with PostgreSQL 17.
 const SESSION_SETTINGS: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
      SET idle_session_timeout = 0; \
-     SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'; \
+     SELECT set_config('transaction_timeout', '0', false) \
+     WHERE current_setting('transaction_timeout', true) IS NOT NULL; \
      SET client_min_messages = warning; SET jit = off; SET DateStyle = 'ISO, YMD'; SET extra_float_digits = 1; \
      SET TimeZone = 'UTC'; SET standard_conforming_strings = on";
 
@@ -77,6 +79,7 @@ impl Default for Limits {
 /// A connection of its own.
 pub struct Session {
     client: Client,
+    taps: Taps,
 }
 
 impl Database {
@@ -98,7 +101,7 @@ impl Database {
 
     /// Opens a session. `purpose` shows in `pg_stat_activity` behind the program's name.
     pub async fn connect(&self, purpose: &str) -> Result<Session> {
-        let client = self
+        let Connected { client, taps } = self
             .settings
             .connect(&format!("xdoflow: {purpose}"))
             .await
@@ -120,7 +123,7 @@ impl Database {
                 .hint("upgrade the server; ranges of ctid are read in parallel from version 14 on"));
         }
         self.lock().push(pid);
-        Ok(Session { client })
+        Ok(Session { client, taps })
     }
 
     /// Ends every backend that was opened here and still runs, and waits until the last is gone.
@@ -183,6 +186,11 @@ impl Session {
     pub async fn count(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64> {
         let count: i64 = self.query_one(sql, parameters).await?.get(0);
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Where the rows of a COPY out leave the connection.
+    pub(super) fn taps(&self) -> &Taps {
+        &self.taps
     }
 
     pub(super) fn client(&self) -> &Client {
