@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::cast::Cast;
 use super::closure::{BadEdge, Edge, Forest};
-use super::document::{Found, NoKeys, Raw, TextValue, WantedKeys, follow};
+use super::document::{Found, Memo, NoKeys, Raw, TextValue, WantedKeys, follow};
 use super::output::{Output, Rule, Tally};
 use super::rules::{Ruled, Rules};
 use super::value::{Coercion, Reason, Value};
@@ -132,6 +132,7 @@ impl<R> Copy for Place<'_, R> {}
 /// Buffers that live from one document to the next.
 pub(super) struct Scratch<R> {
     found: Found<R>,
+    memo: Memo,
     /// Of the nested object that a path leads through.
     inner: Found<R>,
     id_text: String,
@@ -140,7 +141,13 @@ pub(super) struct Scratch<R> {
 
 impl<R> Default for Scratch<R> {
     fn default() -> Self {
-        Self { found: Found::default(), inner: Found::default(), id_text: String::new(), text: String::new() }
+        Self {
+            found: Found::default(),
+            memo: Memo::default(),
+            inner: Found::default(),
+            id_text: String::new(),
+            text: String::new(),
+        }
     }
 }
 
@@ -274,7 +281,9 @@ impl Program {
         output.tally.rows += 1;
         // Taken out, so that the rest can be lent while a row is open.
         let mut found = std::mem::take(&mut scratch.found);
-        match document.map_or(Err(NoKeys::NotAnObject), |document| document.find(&self.wanted, &mut found)) {
+        match document.map_or(Err(NoKeys::NotAnObject), |document| {
+            document.find_alike(&self.wanted, &mut scratch.memo, &mut found)
+        }) {
             Ok(()) => {}
             Err(NoKeys::NotAnObject) => {
                 scratch.found = found;
