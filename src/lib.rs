@@ -23,10 +23,10 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | 5 | [`cli`]: the only floor that prints, reads the terminal, the arguments or the environment |
-//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`check`], [`verify`], [`rejects`], [`selftest`], [`workspace`] |
+//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`check`], [`verify`], [`rejects`], [`selftest`], [`workspace`], [`bench`] |
 //! | 3 | [`stage`]: extract, transform, load, staging, publish, ledger; no stage imports another |
 //! | 2 | [`transform`]: documents to rows, CPU only; [`sqlgen`]: the same as SQL; [`pg`]: the only user of `tokio_postgres` |
-//! | 1 | [`spec`]: pipeline files; [`pgcopy`]: COPY BINARY without I/O; [`partition`]: sizes to partitions |
+//! | 1 | [`spec`]: pipeline files; [`pgcopy`]: COPY BINARY without I/O; [`partition`]: sizes to partitions; [`fingerprint`]: what a run saw of each row |
 //! | 0 | the vocabulary: [`error`], [`name`], [`schema`], [`json`], [`progress`], [`summary`] |
 //!
 //! Beside the floors stand [`generate`], [`catalog`] and [`ddl`] (a workspace to try things on),
@@ -40,11 +40,13 @@
 //! * `rows read = loaded + quarantined + filtered`, for each target, checked before the commit.
 //! * A row that is equal is not written again; a run that changes nothing writes nothing.
 
+pub mod bench;
 pub mod catalog;
 pub mod check;
 pub mod cli;
 pub mod ddl;
 pub mod error;
+pub mod fingerprint;
 pub mod generate;
 pub mod import;
 pub mod json;

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use crate::error::{Error, Result};
 use crate::pg::{Database, TableInfo};
 use crate::spec::model::{KeyPath, Origin, PipelineSpec, TargetSpec, TextRules};
+use crate::spec::{self};
 use crate::stage::compare::RowForm;
 use crate::stage::extract::SourceTable;
 use crate::stage::publish::PublishTarget;
@@ -30,6 +31,8 @@ pub struct EntityPlan {
     pub orders: Vec<Option<RowForm>>,
     /// The tables that are derived from all documents together.
     pub derived: Vec<DerivedPlan>,
+    /// The digest of the pipeline and of the columns of its targets.
+    pub digest: String,
     /// What was done, once it is done.
     pub summary: OnceLock<EntitySummary>,
 }
@@ -64,6 +67,8 @@ pub async fn plan(
         if infos.len() < all().count() {
             continue;
         }
+        // Before the lookups are read for the program: what changes in between, changes the next digest.
+        let digest = spec::digest(spec, infos.iter().map(|info| info.columns.as_slice()))?;
         match programs(spec, &infos) {
             Ok((program, derived)) => plans.push(Arc::new(EntityPlan {
                 index,
@@ -81,6 +86,7 @@ pub async fn plan(
                     .collect(),
                 program: Arc::new(program),
                 derived,
+                digest,
                 summary: OnceLock::new(),
             })),
             Err(found) => mismatches.extend(found),
@@ -190,6 +196,7 @@ impl EntityPlan {
             read_path: reading.path,
             read_reason: reading.reason,
             elapsed_ms: 0,
+            changed: None,
             targets: targets.collect(),
             columns: self.columns(tallies),
         }

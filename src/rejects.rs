@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::name::literal;
-use crate::pg::{Database, Session, TextStream};
+use crate::pg::{ByteStream, Database, Session};
 
 /// Which rejects.
 #[derive(Clone, Debug, Default)]
@@ -73,8 +73,9 @@ pub struct RejectedValue {
 }
 
 impl Selection {
-    /// The rejects `r` that are selected. A run that rejected nothing has no row there, but is the last one
-    /// all the same: the ledger knows it.
+    /// The rejects `r` that are selected: without a run, those of the last one that read all rows of the entity
+    /// and of those since that read what had changed. A run that rejected nothing has no row there, but is the
+    /// last one all the same: the ledger knows it. (A ledger of an older version has no column `changed`.)
     fn clause(&self) -> String {
         let text = |text: &Option<String>| text.as_deref().map_or("NULL".to_owned(), literal);
         let (entity, reason) = (text(&self.entity), text(&self.reason));
@@ -83,9 +84,13 @@ impl Selection {
             "FROM xdoflow.rejects r
              WHERE ({entity}::text IS NULL OR r.entity = {entity})
                AND ({reason}::text IS NULL OR r.reason_code = {reason})
-               AND r.run_id = coalesce({run}::bigint, (
-                     SELECT max(e.run_id) FROM xdoflow.run_entities e JOIN xdoflow.runs USING (run_id)
-                     WHERE e.entity = r.entity AND NOT partial))"
+               AND CASE WHEN {run}::bigint IS NOT NULL THEN r.run_id = {run} ELSE
+                     r.run_id >= (
+                       SELECT max(e.run_id) FROM xdoflow.run_entities e JOIN xdoflow.runs USING (run_id)
+                       WHERE e.entity = r.entity AND NOT partial
+                         AND NOT coalesce((to_jsonb(e) ->> 'changed')::boolean, false)
+                          AND NOT coalesce((to_jsonb(runs) ->> 'dry_run')::boolean, false))
+                     AND NOT (SELECT partial FROM xdoflow.runs o WHERE o.run_id = r.run_id) END"
         )
     }
 }
@@ -156,7 +161,7 @@ pub async fn export(target: &Database, selection: &Selection, out: &mut dyn Writ
          TO STDOUT (FORMAT csv, HEADER)",
         selection.clause()
     );
-    let mut stream = TextStream::open(&session, &sql).await?;
+    let mut stream = ByteStream::open(&session, &sql).await?;
     let mut bytes = 0;
     while let Some(chunk) = stream.next().await? {
         out.write_all(&chunk)?;

@@ -69,6 +69,8 @@ pub enum Way {
     /// All of them staged.
     #[default]
     Staged,
+    /// Only those that changed since the last run were read; they are staged, and what is gone is listed.
+    Changed,
 }
 
 impl Way {
@@ -78,6 +80,7 @@ impl Way {
             Self::Direct => "direct",
             Self::Delta => "delta",
             Self::Staged => "staged",
+            Self::Changed => "changed",
         }
     }
 }
@@ -91,6 +94,8 @@ pub struct RunSummary {
     pub mode: Mode,
     /// Whether it was to delete rows that V1 no longer has, and surplus rows.
     pub prune: bool,
+    /// Whether everything was done but the commit: the counts say what would have been written.
+    pub dry_run: bool,
     /// Wall time in milliseconds.
     pub elapsed_ms: u64,
     /// In the order of the command line.
@@ -112,10 +117,27 @@ pub struct EntitySummary {
     pub read_reason: String,
     /// From the first byte read to the commit, in milliseconds.
     pub elapsed_ms: u64,
+    /// What `--changed` has made of it; none where that was not asked for.
+    pub changed: Option<ChangedSummary>,
     /// In the order of the pipeline file.
     pub targets: Vec<TargetSummary>,
     /// The dirty values that became clean ones and those that were rejected, by column.
     pub columns: Vec<ColumnSummary>,
+}
+
+/// What a run with `--changed` made of one entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangedSummary {
+    /// Whether only the rows that changed were read; else all of them were.
+    pub used: bool,
+    /// Why all rows were read, if they were.
+    pub reason: Option<String>,
+    /// Rows that were fetched: new and changed ones, and those that are tried again. 0 where all were read.
+    pub fetched: u64,
+    /// Rows that were there at the last run, and are gone. 0 where all were read.
+    pub gone: u64,
+    /// Rows whose fingerprints were compared with those of the last run; 0 where these were void.
+    pub scanned: u64,
 }
 
 /// What a run did to one target. `rows = loaded + quarantined + filtered` holds for each.
@@ -133,6 +155,8 @@ pub struct TargetSummary {
     pub rows: u64,
     /// Rows that were made of V1: staged, loaded, or found to be there already.
     pub loaded: u64,
+    /// Of `loaded`: rows that went through the staging table.
+    pub staged: u64,
     /// Rows inserted.
     pub inserted: u64,
     /// Rows updated because a cell differed.

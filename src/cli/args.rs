@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::progress::ProgressMode;
+use crate::bench::Scenario;
+use crate::generate::Dirt;
+use crate::pipeline::MaxDeletes;
 use crate::summary::{Mode, ReadChoice};
 
 /// Streams JSON documents out of PostgreSQL, normalises them, and publishes them into typed tables
@@ -45,6 +48,8 @@ pub enum Command {
     Ddl(DdlArgs),
     /// Print the pipelines as SQL statements that do on the server what run does
     Sql(SqlArgs),
+    /// Measure xdoflow beside what a user would pick instead: SQL of several kinds, and the server's own limit
+    Bench(BenchArgs),
 }
 
 /// Which databases; shared by the commands that use them
@@ -56,6 +61,14 @@ pub struct DatabaseArgs {
     /// V2 [default: the source]
     #[arg(long, value_name = "URL", env = "XDOFLOW_TARGET", hide_env_values = true)]
     pub target: Option<String>,
+}
+
+/// How long to wait
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LimitArgs {
+    /// Seconds to wait for a lock that another session holds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub lock_timeout: u32,
 }
 
 /// Which pipelines
@@ -97,17 +110,43 @@ pub struct RunArgs {
     /// With merge: also delete rows that V1 no longer has, and surplus rows of a key
     #[arg(long)]
     pub prune: bool,
+    /// Read only the rows of V1 that changed since the last run, which a scan of their versions finds
+    ///
+    /// A run keeps a fingerprint of each row that it read: its id, and which version of it that was. With --changed
+    /// the fingerprints are compared with V1, only documents of other versions are fetched and published with a
+    /// merge, and with --prune what is gone is deleted. Rows that were rejected are tried again. Nothing is asked
+    /// of V2: what others have changed there stays, and a run without --changed puts it right. Where the
+    /// fingerprints say nothing (there are none yet, V1 was restored or its table rewritten, the pipeline has
+    /// changed ...), or too much has changed, all rows are read, and the report says why.
+    #[arg(long, conflicts_with = "stage_all")]
+    pub changed: bool,
     #[command(flatten)]
     pub read: ReadArgs,
     /// Connections that read, and threads that transform [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
+    /// Read only the rows with the ids in this file, one a line, or entity,id; nothing is deleted or derived
+    #[arg(long, value_name = "FILE", conflicts_with = "prune")]
+    pub ids: Option<PathBuf>,
     /// Stop, with the targets as before, when more values than this are rejected
     #[arg(long, value_name = "N")]
     pub max_rejects: Option<u64>,
     /// The same, for so many rejects in a hundred rows read
     #[arg(long, value_name = "P", value_parser = percent)]
     pub max_reject_percent: Option<f64>,
+    /// Stop, with the targets as before, when V1 no longer has the keys of more rows of a target than this: a
+    /// number, or a share such as 10% [default: 1% of the target, and at least 100 rows]
+    #[arg(long, value_name = "N")]
+    pub max_deletes: Option<MaxDeletes>,
+    /// Do everything but the commit: the counts are exact, and the targets stay as they are
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Wait for another run of the same entity, an hour or as many seconds as are given, instead of refusing
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "3600",
+          value_parser = clap::value_parser!(u32).range(1..=604_800))]
+    pub wait: Option<u32>,
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Stage every row and merge, instead of loading an empty V2 directly and staging only what differs
     #[arg(long)]
     pub stage_all: bool,
@@ -221,11 +260,32 @@ pub struct GenerateArgs {
     /// Rows are the same for the same seed and scale
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
     pub seed: u64,
+    /// How dirty the documents are
+    #[arg(long, value_enum, default_value_t = DirtArg::Field)]
+    pub dirt: DirtArg,
     /// Connections that fill [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
     #[command(flatten)]
     pub progress: ProgressArgs,
+}
+
+/// The level of dirt as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DirtArg {
+    /// As the field has it
+    Field,
+    /// As often, but only what the server's own casts take
+    Castable,
+}
+
+impl From<DirtArg> for Dirt {
+    fn from(dirt: DirtArg) -> Self {
+        match dirt {
+            DirtArg::Field => Self::Field,
+            DirtArg::Castable => Self::Castable,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -391,6 +451,92 @@ pub struct DemoArgs {
     /// Print the results as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = "Contenders, each with its read path where it has one (text, raw):\n  \
+                       arrow            the old pattern: xdo->>'key', NOT IN, ON CONFLICT DO NOTHING, one statement a target\n  \
+                       plain            the same select in one transaction; where rows are there, MERGE from it\n  \
+                       record           jsonb_to_record; split tables from one temporary table; where rows are there,\n                   \
+                       everything staged and one MERGE\n  \
+                       ctas             CREATE TABLE AS with parallel workers, renamed into place: another table\n  \
+                       plain×N record×N over as many sessions as cores: not atomic (write plainxN)\n  \
+                       xdoflow-merge, xdoflow-replace, xdoflow-insert    the program itself; xdoflow-staged is run --stage-all\n  \
+                       floor            the same bytes out and the finished bytes in, nothing else\n\
+                       A name takes both read paths, floor:raw one, xdoflow all modes, raw all that read so.\n\n\
+                       Without --source a private server is started, with a production server's settings, and a V1 \
+                       generated in it. With --source, V1 and V2 must be in that database: an empty V1 is generated, one \
+                       with rows is read and never changed (and refresh left out); V2 must be empty and is empty afterwards; \
+                       xdoflow's ledger stays.\n\n\
+                       Every run's result is compared before its time is shown. Exit codes: 0 done; 1 failed, or xdoflow's own rows were wrong; \
+                       2 wrong usage; 130 interrupted.")]
+pub struct BenchArgs {
+    /// Entities, and workspace for all of them together [default: each, and workspace]
+    #[arg(value_name = "ENTITY")]
+    pub entities: Vec<String>,
+    /// Read the pipeline files of this folder instead of the built-in ones
+    #[arg(long, value_name = "DIR", requires = "source")]
+    pub pipelines: Option<PathBuf>,
+    /// Size of V1; 1 is the size of the field
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = scale)]
+    pub scale: f64,
+    /// Rows are the same for the same seed and scale
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    pub seed: u64,
+    /// How dirty V1 is: plain SQL stops at the first cell of the field's that its casts refuse
+    #[arg(long, value_enum, default_value_t = DirtArg::Castable)]
+    pub dirt: DirtArg,
+    /// Runs of each contender; the median counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=99))]
+    pub samples: u16,
+    /// Who takes part, separated by commas [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub contenders: Vec<String>,
+    /// What V2 looks like before each run, separated by commas [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_enum)]
+    pub scenarios: Vec<ScenarioArg>,
+    /// Use this database, which holds V1 and V2, instead of a private server
+    #[arg(long, value_name = "URL")]
+    pub source: Option<String>,
+    /// V2: the same database, since SQL can work in one only [default: the source]
+    #[arg(long, value_name = "URL", requires = "source")]
+    pub target: Option<String>,
+    /// Write all figures as one JSON object; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write a line for each figure as CSV, with a header; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Write a page with charts, complete in itself
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
+}
+
+/// What V2 looks like before a run, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScenarioArg {
+    /// Empty targets
+    Reload,
+    /// 1 % of the rows changed, 0.1 % new and 0.1 % gone in V1
+    Refresh,
+    /// Targets that are equal
+    #[value(alias = "no_change")]
+    NoChange,
+    /// 10,000 ids missing, at most half of the rows
+    Backfill,
+}
+
+impl From<ScenarioArg> for Scenario {
+    fn from(scenario: ScenarioArg) -> Self {
+        match scenario {
+            ScenarioArg::Reload => Self::Reload,
+            ScenarioArg::Refresh => Self::Refresh,
+            ScenarioArg::NoChange => Self::NoChange,
+            ScenarioArg::Backfill => Self::Backfill,
+        }
+    }
 }
 
 fn percent(text: &str) -> Result<f64, String> {

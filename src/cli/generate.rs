@@ -16,7 +16,7 @@ use crate::workspace;
 pub async fn execute(arguments: &GenerateArgs, signals: &Signals) -> Result<ExitCode> {
     // The one command that writes V1: to the generator it is a target.
     let database = context::database(Side::Target, arguments.source.as_deref())?;
-    let generator = Generator::new(arguments.seed, arguments.scale);
+    let generator = Generator::with_dirt(arguments.seed, arguments.scale, arguments.dirt.into());
     let jobs = context::jobs(arguments.jobs);
     let rows: u64 = generator.tables().iter().map(|table| table.rows).sum();
     generate(&database, generator, jobs, arguments.progress.progress, signals).await?;

@@ -2,12 +2,14 @@
 //! environment. Standard output is for data, standard error for people.
 
 mod args;
+mod bench;
 mod check;
 mod context;
 mod ddl;
 mod demo;
 mod format;
 mod generate;
+mod ids;
 mod import_mapping;
 mod progress;
 mod rejects;
@@ -65,6 +67,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Generate(generate) => generate::execute(generate, signals).await,
         Command::Ddl(ddl) => ddl::execute(ddl),
         Command::Sql(sql) => sql::execute(sql, signals).await,
+        Command::Bench(bench) => bench::execute(bench, signals).await,
         Command::ImportMapping(import) => import_mapping::execute(import),
     }
 }

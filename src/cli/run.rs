@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::RunArgs;
 use super::context::{self, Databases};
@@ -9,7 +10,7 @@ use super::progress::{Outcome, ProgressMode, Ticker};
 use super::signals::Signals;
 use super::style::Style;
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Job, RejectBudget};
+use crate::pipeline::{self, Job, RejectBudget, Safety};
 use crate::progress::Progress;
 use crate::spec::PipelineSpec;
 use crate::summary::{Mode, ReadChoice, RunSummary};
@@ -21,18 +22,37 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
             .detail("replace always makes the target the image of V1; insert never deletes")
             .hint("leave out --prune, or use --mode merge"));
     }
+    if arguments.changed && mode != Mode::Merge {
+        return Err(Error::usage(format!("--changed has no meaning with --mode {}", mode.name()))
+            .detail(
+                "rows that have not changed are left alone; replace writes all of them, insert none twice",
+            )
+            .hint("leave out --changed, or use --mode merge"));
+    }
     let specs = context::pipelines(&arguments.pipelines)?;
     let databases = Databases::resolve(&arguments.databases)?;
+    let only_ids = arguments.ids.as_deref().map(|file| super::ids::read(file, &specs)).transpose()?;
+    if only_ids.is_some() && mode == Mode::Replace {
+        return Err(Error::usage("--ids has no meaning with --mode replace")
+            .detail("replace makes the target the image of all of V1")
+            .hint("use --mode merge or --mode insert"));
+    }
     let request = Request {
         specs,
-        databases,
+        databases: databases.with_limits(arguments.limits.into()),
         mode,
         prune: arguments.prune,
         read: ReadChoice::from(arguments.read.read),
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
-        only_ids: None,
+        only_ids,
         stage_all: arguments.stage_all,
+        safety: Safety {
+            dry_run: arguments.dry_run,
+            max_deletes: arguments.max_deletes.unwrap_or_default(),
+            wait: Duration::from_secs(arguments.wait.unwrap_or_default().into()),
+        },
+        changed: arguments.changed,
         progress: arguments.progress.progress,
     };
     let summary = run(request, signals).await?;
@@ -57,6 +77,9 @@ pub struct Request {
     pub only_ids: Option<Vec<Vec<i64>>>,
     /// Stage every row, whatever could be spared.
     pub stage_all: bool,
+    pub safety: Safety,
+    /// Read only what has changed since the last run.
+    pub changed: bool,
     pub progress: ProgressMode,
 }
 
@@ -75,6 +98,8 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
         budget: request.budget,
         only_ids: request.only_ids,
         stage_all: request.stage_all,
+        safety: request.safety,
+        changed: request.changed,
         progress,
     };
     let outcome = pipeline::run(job, signals.received()).await;

@@ -21,9 +21,14 @@
 //!
 //! The dirty values of a class are equally frequent. A function of this module writes the dirty value
 //! with a given number, in the order of the table; `false` says that the key is to be missing.
+//!
+//! At the level [`Dirt::Castable`] the same rows are dirty, as often, but only with those values that the
+//! server's own casts take behind a NULLIF (see [`castable`]), so that plain SQL gets to its end and
+//! gives the rows that a run gives.
 
 use crate::catalog::Class;
 
+use super::Dirt;
 use super::rng::RowRng;
 use super::words::PROSE;
 use super::write;
@@ -65,8 +70,26 @@ const fn frequency(class: Class) -> (u16, u8) {
     }
 }
 
-/// Decides whether a value is dirty, and how: `None` for a clean one.
-pub(super) fn pick(class: Class, rng: &mut RowRng) -> Option<u8> {
+/// The dirty values that `NULLIF(xdo->>'key', '')::type` takes, where it does not take all of them, and of
+/// which it makes what a run makes.
+///
+/// JSON null in place of an object is not among them: `xdo->'key'` makes the JSON null of it, a run NULL.
+const fn castable(class: Class) -> Option<&'static [u8]> {
+    match class {
+        Class::Int => Some(&[0, 1, 4, 5, 6, 7]),
+        Class::Ref => Some(&[0, 1, 2, 3, 4]),
+        Class::Dec => Some(&[0, 1, 4, 5, 6, 8]),
+        Class::Ts => Some(&[0, 1, 2, 3, 4, 6]),
+        Class::Date => Some(&[0, 1, 2]),
+        Class::Obj => Some(&[0, 1, 2, 4]),
+        Class::ObjBool => Some(&[0, 3, 4, 5]),
+        _ => None,
+    }
+}
+
+/// Decides whether a value is dirty, and how: `None` for a clean one. The draws are the same at every
+/// level, so that the clean values of a row are, too.
+pub(super) fn pick(class: Class, level: Dirt, rng: &mut RowRng) -> Option<u8> {
     let (share, variants) = frequency(class);
     if !rng.chance(share) {
         return None;
@@ -74,7 +97,12 @@ pub(super) fn pick(class: Class, rng: &mut RowRng) -> Option<u8> {
     if class == Class::Text && rng.below(LONG_TEXT_EVERY) == 0 {
         return Some(LONG_TEXT);
     }
-    Some(rng.below(u64::from(variants)) as u8)
+    let drawn = rng.below(u64::from(variants)) as u8;
+    match (level, castable(class)) {
+        // The rest of a division by the length is an index.
+        (Dirt::Castable, Some(taken)) => Some(taken[usize::from(drawn) % taken.len()]),
+        _ => Some(drawn),
+    }
 }
 
 fn raw(out: &mut Vec<u8>, json: &str) -> bool {

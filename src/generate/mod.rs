@@ -44,6 +44,27 @@ const SIZES: [(&str, Table, u64, u64); 5] = [
     ("network", Table::Network, 86_618, 113_900),
 ];
 
+/// How dirty the documents are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dirt {
+    /// As the field's: every class of dirt of the catalogue.
+    #[default]
+    Field,
+    /// As often, in the same rows, but only what the server's own casts take: for comparisons with SQL
+    /// that stops at the first bad cell.
+    Castable,
+}
+
+impl Dirt {
+    /// The word of the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Field => "field",
+            Self::Castable => "castable",
+        }
+    }
+}
+
 /// Makes the rows of the five V1 tables.
 #[derive(Debug)]
 pub struct Generator {
@@ -76,6 +97,11 @@ impl Generator {
     /// A generator of the workspace that `seed` stands for. At a `scale` of 1 it has the field's size; at
     /// others each table has its share, but at least one row; at 0 (or less, or NaN) the tables are empty.
     pub fn new(seed: u64, scale: f64) -> Self {
+        Self::with_dirt(seed, scale, Dirt::Field)
+    }
+
+    /// The same at a level of dirt.
+    pub fn with_dirt(seed: u64, scale: f64, dirt: Dirt) -> Self {
         let ids = |table: Table| {
             let (_, _, rows, last_id) = SIZES[table as usize];
             let rows_scaled = scaled(rows, scale);
@@ -84,6 +110,7 @@ impl Generator {
         };
         let world = World {
             seed,
+            dirt,
             users: ids(Table::Users),
             agents: ids(Table::Agents),
             transactions: ids(Table::Transactions),

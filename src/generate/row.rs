@@ -1,5 +1,6 @@
 //! What the keys of a row have in common: who it is about, which rows it refers to, when it was made.
 
+use super::Dirt;
 use super::ids::Ids;
 use super::recipe::Target;
 use super::rng::{Purpose, RowRng, hash, scale};
@@ -15,6 +16,7 @@ const SPAN_MS: u64 = 3_560 * 86_400_000;
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) seed: u64,
+    pub(super) dirt: Dirt,
     pub(super) users: Ids,
     pub(super) agents: Ids,
     pub(super) transactions: Ids,
@@ -217,6 +219,7 @@ mod tests {
     fn world() -> World {
         World {
             seed: 3,
+            dirt: Dirt::Field,
             users: Ids::new(1, 335, 708),
             agents: Ids::new(2, 37_041, 48_703),
             transactions: Ids::new(3, 55_023, 71_250),

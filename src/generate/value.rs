@@ -13,7 +13,7 @@ const HALF: u16 = 1 << 15;
 
 /// Appends the JSON value of a key; `false` where the key is missing in this row, with nothing appended.
 pub(super) fn value(row: &mut Row<'_>, recipe: Recipe, class: Class, out: &mut Vec<u8>) -> bool {
-    let dirty = dirt::pick(class, &mut row.rng);
+    let dirty = dirt::pick(class, row.world.dirt, &mut row.rng);
     match recipe {
         Recipe::RowId => int(out, dirty, row.id),
         Recipe::Int(low, high) => int(out, dirty, row.rng.between(low, high)),

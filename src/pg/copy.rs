@@ -1,4 +1,4 @@
-//! COPY streams: batches or text out of a table, row buffers into one.
+//! COPY streams: batches or bytes out of a table, row buffers or bytes into one.
 //!
 //! Three traps of the protocol shape this file. The server reports an error in COPY IN late, often
 //! only at the end: so a load is only good when [`Loader::finish`] returned, and then its row count is
@@ -57,12 +57,12 @@ impl BatchStream {
     }
 }
 
-/// A `COPY … TO STDOUT` in a text form, as it comes.
-pub struct TextStream {
+/// A `COPY … TO STDOUT` in any form, as it comes.
+pub struct ByteStream {
     stream: Pin<Box<CopyOutStream>>,
 }
 
-impl TextStream {
+impl ByteStream {
     /// Starts the COPY.
     pub async fn open(session: &Session, sql: &str) -> Result<Self> {
         Ok(Self { stream: Box::pin(session.client().copy_out(sql).await.map_err(server_error)?) })
@@ -115,5 +115,27 @@ impl Loader {
                 .hint("look for a trigger or a rule on the staging schema xdoflow; nothing was published"));
         }
         Ok(stored)
+    }
+}
+
+/// A `COPY … FROM STDIN` that takes bytes as they are, header and trailer among them.
+pub struct ByteLoader {
+    sink: Pin<Box<CopyInSink<Bytes>>>,
+}
+
+impl ByteLoader {
+    /// Starts the COPY.
+    pub async fn open(session: &Session, sql: &str) -> Result<Self> {
+        Ok(Self { sink: Box::pin(session.client().copy_in(sql).await.map_err(server_error)?) })
+    }
+
+    /// Sends bytes; as for [`Loader::send`], an `Ok` says little.
+    pub async fn send(&mut self, bytes: Bytes) -> Result<()> {
+        self.sink.send(bytes).await.map_err(server_error)
+    }
+
+    /// Waits for the server's word. Returns the rows that it stored.
+    pub async fn finish(mut self) -> Result<u64> {
+        self.sink.as_mut().finish().await.map_err(server_error)
     }
 }

@@ -67,6 +67,28 @@ impl MergeSql {
         self
     }
 
+    /// Lists the rows of the target whose key is one of `$1` and is not staged.
+    pub fn list_unstaged(&self, gone: &TableName) -> String {
+        let key = &self.key[0];
+        self.list(gone, "", &format!("t.{key} = ANY ($1::bigint[]) AND {}", self.not_staged()))
+    }
+
+    /// Lists the rows of the target whose key is one of the pairs that `$1` and `$2` make.
+    pub fn list_pairs(&self, gone: &TableName) -> String {
+        let ends = self.key.iter().zip(["a", "b"]).map(|(key, end)| format!("t.{key} = p.{end}"));
+        self.list(gone, ", unnest($1::bigint[], $2::bigint[]) p (a, b)", &join(ends, " AND "))
+    }
+
+    fn list(&self, gone: &TableName, with: &str, condition: &str) -> String {
+        format!(
+            "INSERT INTO {} ({}) SELECT t.{}, t.ctid, false FROM {} t{with} WHERE {condition}",
+            gone.quoted(),
+            join(GONE_COLUMNS.iter().map(|(name, _)| quote(name)), ", "),
+            self.key[0],
+            self.target
+        )
+    }
+
     /// The rows of staging.
     pub fn count_staged(&self) -> String {
         format!("SELECT count(*) FROM {}", self.staging)

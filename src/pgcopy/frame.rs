@@ -236,6 +236,11 @@ impl Batch {
         Tuples { rest: &self.bytes, columns: self.columns }
     }
 
+    /// Bytes as they stood in the stream.
+    pub fn bytes_at(&self, range: std::ops::Range<usize>) -> Option<&[u8]> {
+        self.bytes.get(range)
+    }
+
     /// The tuple that begins at a byte, and the byte where the next one begins; `None` at the end. The
     /// first begins at 0. For those who cannot hold an iterator beside the batch.
     pub fn tuple_at(&self, at: usize) -> Option<(Tuple<'_>, usize)> {

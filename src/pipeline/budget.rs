@@ -28,7 +28,9 @@ impl EntityRun {
     /// The budget that is a share of the rows is known when all of them are read.
     pub(super) fn check_reject_share(&self, summary: &EntitySummary, tallies: &[Tally]) -> Result<()> {
         let Some(limit) = self.run.job.budget.percent else { return Ok(()) };
-        let percent = summary.rejects as f64 * 100.0 / summary.rows_read.max(1) as f64;
+        // Of those that changed, most may be rows that were rejected before: all rows are what it is a share of.
+        let rows = summary.changed.as_ref().map_or(0, |changed| changed.scanned).max(summary.rows_read);
+        let percent = summary.rejects as f64 * 100.0 / rows.max(1) as f64;
         if percent <= limit {
             return Ok(());
         }
@@ -36,7 +38,7 @@ impl EntityRun {
             .detail(format!(
                 "{} rejects in {} rows; most frequent: {}",
                 summary.rejects,
-                summary.rows_read,
+                rows,
                 self.plan.frequent_rejects(tallies)
             ))
             .hint("mend the values in V1 or the pipeline, or raise --max-reject-percent"))

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::future::try_join_all;
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit};
 
+use super::changed::{Changes, Fingerprints, Scope};
 use super::way::{self, Chosen};
 use super::{Run, copy_partition};
 use crate::error::{Error, Result};
+use crate::fingerprint::Damaged;
 use crate::partition::{IdRange, Partition};
-use crate::pg::Session;
 use crate::pg::sql::{self, TargetSql};
+use crate::pg::{LockMode, Session};
 use crate::pgcopy::RowBuffer;
 use crate::plan::EntityPlan;
 use crate::progress::Phase;
@@ -23,16 +25,20 @@ use crate::stage::publish;
 use crate::stage::staging::Staging;
 use crate::stage::transform::Transform;
 use crate::summary::{Mode, Way};
-use crate::transform::closure::{self, BadEdge, Edge, Forest};
+use crate::transform::closure::delta::Delta;
+use crate::transform::closure::{self, BadEdge, Edges, Forest, LinkChunk};
 use crate::transform::output::REJECT_COLUMNS;
-use crate::transform::{Output, Tally};
+use crate::transform::{Output, Program, Tally};
 
 /// One entity while it is copied; shared by its lanes.
 pub(super) struct EntityRun {
     pub(super) run: Arc<Run>,
     pub(super) plan: Arc<EntityPlan>,
     pub(super) staging: Staging,
-    snapshot: Arc<SourceSnapshot>,
+    pub(super) snapshot: Arc<SourceSnapshot>,
+    /// Which rows are read.
+    pub(super) scope: Scope,
+    pub(super) fingerprints: Arc<Fingerprints>,
     /// How the rows of each target come.
     pub(super) chosen: Vec<Chosen>,
     /// What is read back of each target that is compared.
@@ -50,9 +56,13 @@ pub(super) struct EntityRun {
     /// Of the program, then of the derived targets.
     tallies: Mutex<Vec<Tally>>,
     /// For each derived target, the edges found so far.
-    edges: Mutex<Vec<Vec<Edge>>>,
+    edges: Mutex<Vec<Edges>>,
     /// For each derived target, what was made of them.
     forests: Mutex<Vec<Option<Arc<Forest>>>>,
+    /// For each derived target, the edges that the ledger is to keep, where they are not those it has.
+    pub(super) kept_edges: Mutex<Vec<Option<Vec<Vec<u8>>>>>,
+    /// For each derived target, the ends of links that are gone, where only what has changed was read.
+    pub(super) gone_links: Mutex<Vec<Vec<(i64, i64)>>>,
 }
 
 /// A target that is compared.
@@ -92,18 +102,26 @@ impl EntityRun {
         staging: Staging,
         snapshot: Arc<SourceSnapshot>,
         ledger: &Session,
+        scope: Scope,
+        fingerprints: Arc<Fingerprints>,
     ) -> Result<Self> {
         let job = &run.job;
-        job.progress.enter(plan.index, Phase::Copying);
-        let empty = publish::are_empty(ledger, &plan.targets).await?;
-        let mut chosen = way::choose(job, &plan, &empty);
+        if !job.changed {
+            job.progress.enter(plan.index, Phase::Copying);
+        }
+        let mut chosen = match &scope {
+            Scope::Changed(_) => way::changed(&plan),
+            Scope::All | Scope::Ids(_) => {
+                way::choose(job, &plan, &scope, &publish::are_empty(ledger, &plan.targets).await?)
+            }
+        };
         let is = |chosen: &Chosen, way| chosen.way == way;
         let mut direct = None;
         if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
             let session = job.target.connect(&format!("publish {}", plan.entity)).await?;
-            publish::begin(&session, &plan.targets).await?;
+            publish::begin(&session, &plan.targets, LockMode::Writers).await?;
             // From here on nobody can write; until here somebody may have.
-            chosen = way::choose(job, &plan, &publish::are_empty(&session, &plan.targets).await?);
+            chosen = way::choose(job, &plan, &scope, &publish::are_empty(&session, &plan.targets).await?);
             if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
                 direct = Some(Writer::new(session, copies(&plan, &staging, &chosen)));
             }
@@ -111,7 +129,7 @@ impl EntityRun {
         let own = plan.program.targets().len();
         let compares = chosen.iter().any(|chosen| is(chosen, Way::Delta));
         let (image, visible) = if compares {
-            let image = SourceSnapshot::export(&job.target).await?;
+            let image = SourceSnapshot::export(&job.target, &[]).await?;
             let visible = image.visible().await?;
             (Some(image), visible)
         } else {
@@ -122,7 +140,7 @@ impl EntityRun {
             let ranges = plan.source.ranges(&snapshot, job.jobs, most).await?;
             (ranges.iter().map(|&range| Partition::Range(range)).collect(), ranges)
         } else {
-            (plan.source.partitions(job.jobs, job.ids(&plan)), Vec::new())
+            (plan.source.partitions(job.jobs, scope.ids()), Vec::new())
         };
         let compared = |(index, chosen): (usize, &Chosen)| {
             let form = plan.orders[index].clone().filter(|_| is(chosen, Way::Delta))?;
@@ -136,7 +154,8 @@ impl EntityRun {
         };
         let compared: Vec<_> = chosen.iter().enumerate().map(compared).collect();
         let staged = plan.targets.iter().zip(&chosen).map(|(target, chosen)| {
-            let staged = (&target.info.name, target.columns.as_slice(), is(chosen, Way::Delta));
+            let listed = is(chosen, Way::Delta) || is(chosen, Way::Changed);
+            let staged = (&target.info.name, target.columns.as_slice(), listed);
             Some(staged).filter(|_| !is(chosen, Way::Direct))
         });
         staging.create(ledger, staged).await?;
@@ -146,7 +165,9 @@ impl EntityRun {
             staged: counters(),
             listed: counters(),
             tallies: Mutex::new(plan.tallies()),
-            edges: Mutex::new(vec![Vec::new(); plan.derived.len()]),
+            edges: Mutex::new(vec![Edges::default(); plan.derived.len()]),
+            kept_edges: Mutex::new(vec![None; plan.derived.len()]),
+            gone_links: Mutex::new(vec![Vec::new(); plan.derived.len()]),
             forests: Mutex::new(vec![None; plan.derived.len()]),
             direct: AsyncMutex::new(direct),
             queue: Mutex::new(queue.into_iter().enumerate().map(piece).collect()),
@@ -154,6 +175,8 @@ impl EntityRun {
             plan,
             staging,
             snapshot,
+            scope,
+            fingerprints,
             chosen,
             compared,
             image,
@@ -249,7 +272,7 @@ impl EntityRun {
         tallies[program].merge(&output.tally);
         if !output.edges.is_empty() {
             for (mine, found) in lock(&self.edges).iter_mut().zip(&mut output.edges) {
-                mine.append(found);
+                found.drain(..).for_each(|edge| mine.push(edge));
             }
         }
         let rejects = self.run.job.progress.entity(self.plan.index).reject(output.tally.rejects);
@@ -389,26 +412,56 @@ impl EntityRun {
 
     /// Fills the derived targets, now that every document was seen.
     pub(super) async fn derive(&self) -> Result<()> {
-        if self.run.job.only_ids.is_some() {
-            return Ok(());
-        }
         for index in 0..self.plan.derived.len() {
             let edges = std::mem::take(&mut lock(&self.edges)[index]);
-            let (forest, bad) = tokio::task::spawn_blocking(move || Forest::build(edges))
-                .await
-                .map_err(|error| Error::stop(format!("deriving a closure ended unexpectedly: {error}")))?;
-            let forest = Arc::new(forest);
-            lock(&self.forests)[index] = Some(Arc::clone(&forest));
-            self.copy_links(index, forest, bad, self.image.as_ref(), false).await?;
+            match &self.scope {
+                Scope::All => self.derive_all(index, edges).await?,
+                Scope::Changed(changes) => self.derive_changed(index, edges, changes).await?,
+                Scope::Ids(_) => {}
+            }
         }
         Ok(())
+    }
+
+    async fn derive_all(&self, index: usize, edges: Edges) -> Result<()> {
+        let built = compute(move || Ok((Forest::build(&edges)?, edges.into_blocks()))).await?;
+        let ((forest, bad), blocks) = built;
+        let forest = Arc::new(forest);
+        lock(&self.kept_edges)[index] = Some(blocks);
+        lock(&self.forests)[index] = Some(Arc::clone(&forest));
+        self.copy_links(index, Links::All(forest), bad, self.image.as_ref(), false).await
+    }
+
+    /// Stages the links that are new or have another chain, and gathers those that are gone.
+    async fn derive_changed(&self, index: usize, edges: Edges, changes: &Changes) -> Result<()> {
+        let (was, touched, cycles) = (changes.edges[index].clone(), changes.touched(), changes.cycles);
+        let found = compute(move || {
+            let mut now = Vec::new();
+            edges.each(|edge| now.push(edge))?;
+            let replaced = was.replace(&touched, &now)?;
+            // Without another pair of nodes every link and every cycle is as it was.
+            let delta = if replaced.pairs.is_empty() && !cycles {
+                None
+            } else {
+                Some(Delta::between(&was, &replaced.edges, &replaced.pairs)?)
+            };
+            Ok((delta, (!replaced.same).then(|| replaced.edges.into_blocks())))
+        });
+        let (delta, blocks) = found.await?;
+        lock(&self.kept_edges)[index] = blocks;
+        match delta {
+            Some((delta, bad)) => {
+                self.copy_links(index, Links::Changed(Arc::new(delta)), bad, None, false).await
+            }
+            None => Ok(()),
+        }
     }
 
     /// Compares a derived target with V2 as it is now.
     pub(super) async fn derive_again(&self, index: usize) -> Result<()> {
         let forest = lock(&self.forests)[index].clone();
         match forest {
-            Some(forest) => self.copy_links(index, forest, Vec::new(), None, true).await,
+            Some(forest) => self.copy_links(index, Links::All(forest), Vec::new(), None, true).await,
             None => Ok(()),
         }
     }
@@ -416,7 +469,7 @@ impl EntityRun {
     async fn copy_links(
         &self,
         index: usize,
-        forest: Arc<Forest>,
+        links: Links,
         bad: Vec<BadEdge>,
         image: Option<&SourceSnapshot>,
         again: bool,
@@ -434,12 +487,14 @@ impl EntityRun {
         };
         let (transform, mut outputs) =
             Transform::new(Arc::clone(&derived.program), Arc::clone(&self.run.pool));
+        let gone = Arc::new(Mutex::new(Vec::new()));
+        let gone_here = Arc::clone(&gone);
         let make = async move {
             let key = derived.key.clone();
             transform.submit(move |program| program.reject_edges(&bad, &key)).await?;
-            for nodes in closure::chunks(forest.len()) {
-                let forest = Arc::clone(&forest);
-                transform.submit(move |program| program.transform_links(&forest, nodes)).await?;
+            for chunk in links.chunks() {
+                let (links, gone) = (links.clone(), Arc::clone(&gone_here));
+                transform.submit(move |program| links.transform(program, chunk, &gone)).await?;
             }
             Ok(())
         };
@@ -470,8 +525,47 @@ impl EntityRun {
             }
         };
         tokio::try_join!(make, write)?;
+        lock(&self.gone_links)[index] = std::mem::take(&mut *lock(&gone));
         Ok(())
     }
+}
+
+/// The links that a derived target is made of.
+#[derive(Clone)]
+enum Links {
+    All(Arc<Forest>),
+    Changed(Arc<Delta>),
+}
+
+impl Links {
+    fn chunks(&self) -> Vec<LinkChunk> {
+        match self {
+            Self::All(forest) => forest.chunks(),
+            Self::Changed(delta) => closure::chunks_of_nodes(delta.len()),
+        }
+    }
+
+    /// The rows of some links; the ends of links that are gone are added to `gone`.
+    fn transform(&self, program: &Program, chunk: LinkChunk, gone: &Mutex<Vec<(i64, i64)>>) -> Output {
+        match self {
+            Self::All(forest) => program.transform_links(forest, chunk),
+            Self::Changed(delta) => {
+                let mut found = Vec::new();
+                let output = program.transform_delta(delta, chunk.nodes, &mut found);
+                lock(gone).append(&mut found);
+                output
+            }
+        }
+    }
+}
+
+/// Computes on a thread that may be kept busy. The edges were checked when they came from the ledger, so that
+/// damage is a fault of the machine.
+async fn compute<T: Send + 'static>(work: impl FnOnce() -> Result<T, Damaged> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::stop(format!("deriving a closure ended unexpectedly: {error}")))?
+        .map_err(|_| Error::stop("the edges of a closure were damaged while they were held in memory"))
 }
 
 /// The COPY statements of a writer: for each target into itself or its staging table, for each into its list
@@ -490,6 +584,6 @@ fn copies(plan: &EntityPlan, staging: &Staging, chosen: &[Chosen]) -> Vec<String
 }
 
 /// Waits for a lock; what another thread that panicked has left is whole, each change being one step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

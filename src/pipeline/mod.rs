@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! run: plan ─► ledger ─► snapshot ─► all entities at once, the largest first:
-//!      way ─► staging ─► lanes ─► derive ─► publish
+//!      scope ─► way ─► staging ─► lanes ─► derive ─► publish
 //!                          └ copy_partition: read ─► transform ─► (compare) ─► load
 //! ```
 //! A lane is one connection to V1, one to load, and one to read back each target that is compared. As many
@@ -12,19 +12,22 @@
 //! entity are read, while it is published, and while its one direct writer is the narrow place.
 
 mod budget;
+mod changed;
 mod entity;
 mod publish;
 mod way;
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures::future::try_join_all;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Fate, Result};
 use crate::pg::Database;
+use crate::pg::fingerprint::ServerIdentity;
 use crate::pgcopy::RowBuffer;
 use crate::plan::{self, EntityPlan};
 use crate::progress::Progress;
@@ -35,7 +38,9 @@ use crate::stage::staging::{self, Staging};
 use crate::stage::transform::Transform;
 use crate::summary::{EntitySummary, Mode, ReadChoice, RunSummary};
 
+pub use crate::stage::publish::MaxDeletes;
 pub use budget::RejectBudget;
+use changed::{Fingerprints, Scope};
 use entity::{EntityRun, Lane, Piece};
 
 /// What to run, and where.
@@ -60,8 +65,23 @@ pub struct Job {
     pub only_ids: Option<Vec<Vec<i64>>>,
     /// Whether all rows are staged, even where that could be spared.
     pub stage_all: bool,
+    /// What it may do, and whether it is to be done at all.
+    pub safety: Safety,
+    /// Whether only rows that changed since the last run are read, where that is known.
+    pub changed: bool,
     /// The counters that a terminal shows.
     pub progress: Arc<Progress>,
+}
+
+/// How careful a run is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Safety {
+    /// Whether everything is done but the commit.
+    pub dry_run: bool,
+    /// How many rows may be deleted from a target because V1 no longer has their key.
+    pub max_deletes: MaxDeletes,
+    /// How long to wait for another run of the same entity; not at all by default.
+    pub wait: Duration,
 }
 
 /// What all parts of a run share.
@@ -72,6 +92,8 @@ struct Run {
     lanes: Arc<Semaphore>,
     /// Known once the ledger is open.
     run_id: OnceLock<i64>,
+    /// Which server V1 is on, or why it does not say.
+    source_server: OnceCell<Result<ServerIdentity, String>>,
 }
 
 /// Runs a job to its end, or until `interrupted` is ready. Either all targets of an entity are
@@ -83,7 +105,13 @@ pub async fn run(job: Job, interrupted: impl Future<Output = ()>) -> Result<RunS
         .build()
         .map_err(|error| Error::stop(format!("cannot start the threads that transform: {error}")))?;
     let lanes = Arc::new(Semaphore::new(job.jobs));
-    let run = Arc::new(Run { job, pool: Arc::new(pool), lanes, run_id: OnceLock::new() });
+    let run = Arc::new(Run {
+        job,
+        pool: Arc::new(pool),
+        lanes,
+        run_id: OnceLock::new(),
+        source_server: OnceCell::new(),
+    });
     let outcome = tokio::select! {
         outcome = Arc::clone(&run).attempt() => outcome,
         () = interrupted => Err(Error::interrupted()),
@@ -91,13 +119,6 @@ pub async fn run(job: Job, interrupted: impl Future<Output = ()>) -> Result<RunS
     match outcome {
         Ok(summary) => Ok(summary),
         Err(error) => Err(run.clean_up(error).await),
-    }
-}
-
-impl Job {
-    /// The ids of an entity that alone are read.
-    fn ids(&self, plan: &EntityPlan) -> Option<&[i64]> {
-        self.only_ids.as_ref().map(|ids| ids[plan.index].as_slice())
     }
 }
 
@@ -112,20 +133,22 @@ impl Run {
             prune: job.prune,
             partial: job.only_ids.is_some(),
             entities: &entities,
+            dry_run: job.safety.dry_run,
             source: &source,
         };
-        let ledger = Arc::new(Ledger::begin(&job.target, &new_run).await?);
+        let waits = |text: String| job.progress.tell(text);
+        let ledger = Arc::new(Ledger::begin(&job.target, &new_run, job.safety.wait, waits).await?);
         let run_id = *self.run_id.get_or_init(|| ledger.run_id());
         for entity in &entities {
             staging::drop_leftovers(ledger.session(), entity).await?;
         }
 
-        let snapshot = Arc::new(SourceSnapshot::export(&job.source).await?);
-        for plan in &plans {
-            snapshot.decide(&plan.source, &plan.program, job.read).await?;
-        }
+        let sources: Vec<_> = plans.iter().map(|plan| &plan.source).collect();
+        let snapshot = Arc::new(SourceSnapshot::export(&job.source, &sources).await?);
         let mut running = JoinSet::new();
-        running.spawn(Arc::clone(&self).count(plans.clone(), Arc::clone(&snapshot)));
+        if !job.changed {
+            running.spawn(Arc::clone(&self).count(plans.clone(), Arc::clone(&snapshot)));
+        }
         for plan in plan::largest_first(&plans) {
             let staging = Staging::new(run_id, &plan.entity, plan.targets.len());
             let (plan, snapshot, ledger) = (Arc::clone(plan), Arc::clone(&snapshot), Arc::clone(&ledger));
@@ -143,6 +166,7 @@ impl Run {
             run_id,
             mode: job.mode,
             prune: job.prune,
+            dry_run: job.safety.dry_run,
             elapsed_ms: millis(job.progress.elapsed()),
             entities: entities.ok_or_else(|| Error::stop("an entity was not published"))?,
         })
@@ -156,7 +180,8 @@ impl Run {
     ) -> Result<()> {
         let session = snapshot.reader(&self.job.source, "count").await?;
         for plan in &plans {
-            let rows = plan.source.count(&session, self.job.ids(plan)).await?;
+            let ids = self.job.only_ids.as_ref().map(|ids| ids[plan.index].as_slice());
+            let rows = plan.source.count(&session, ids).await?;
             self.job.progress.entity(plan.index).expect(rows, plan.program.targets().len() as u64);
         }
         Ok(())
@@ -170,11 +195,35 @@ impl Run {
         snapshot: Arc<SourceSnapshot>,
         ledger: Arc<Ledger>,
     ) -> Result<()> {
-        let first = self.free_lane().await?;
-        let entity = EntityRun::prepare(Arc::clone(&self), plan, staging, snapshot, ledger.session()).await?;
-        let entity = Arc::new(entity);
+        let mut first = Some(self.free_lane().await?);
+        let looked = Fingerprints::look(&self, &plan, &staging, &snapshot, ledger.session()).await?;
+        let fingerprints = Arc::new(looked);
+        let scope = fingerprints.scope(ledger.session(), &mut first).await?;
+        if let Some(changes) = scope.changes().filter(|changes| changes.is_empty()) {
+            return fingerprints.publish_nothing(&ledger, changes).await;
+        }
         let mut running = JoinSet::new();
+        match &scope {
+            Scope::Changed(changes) => {
+                let targets = plan.program.targets().len() as u64;
+                self.job.progress.entity(plan.index).expect(changes.fetch.len() as u64, targets);
+            }
+            Scope::All if self.job.changed => {
+                running.spawn(Arc::clone(&self).count(vec![Arc::clone(&plan)], Arc::clone(&snapshot)));
+            }
+            Scope::All | Scope::Ids(_) => {}
+        }
+        let first = match first {
+            Some(lane) => lane,
+            None => self.free_lane().await?,
+        };
+        snapshot.decide(&plan.source, &plan.program, self.job.read).await?;
+        let run = Arc::clone(&self);
+        let entity =
+            EntityRun::prepare(run, plan, staging, snapshot, ledger.session(), scope, fingerprints).await?;
+        let entity = Arc::new(entity);
         running.spawn(Arc::clone(&entity).lane(first));
+        running.spawn(Arc::clone(&entity.fingerprints).scan());
         for _ in 1..self.job.jobs.min(entity.pieces()) {
             let (run, entity) = (Arc::clone(&self), Arc::clone(&entity));
             running.spawn(async move { entity.lane(run.free_lane().await?).await });
@@ -259,6 +308,6 @@ fn joined<T>(task: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     task.unwrap_or_else(|error| Err(Error::stop(format!("a part of the run ended unexpectedly: {error}"))))
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

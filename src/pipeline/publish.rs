@@ -3,15 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::entity::{Compared, EntityRun, Piece};
+use super::changed::{Ending, count};
+use super::entity::{Compared, EntityRun, Piece, lock};
 use super::{copy_partition, millis};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::partition::Partition;
-use crate::pg::{Session, sql};
+use crate::pg::fingerprint::files;
+use crate::pg::{LockMode, Session, sql};
 use crate::progress::Phase;
+use crate::sqlgen;
+use crate::stage::fingerprints;
 use crate::stage::image::Image;
 use crate::stage::ledger;
 use crate::stage::publish::{self, Publish, TargetLoad};
+use crate::summary::{EntitySummary, Mode, TargetSummary, Way};
 
 impl EntityRun {
     /// Publishes the entity: one transaction for all its targets.
@@ -27,6 +32,10 @@ impl EntityRun {
         for (target, chosen) in summary.targets.iter_mut().zip(&self.chosen) {
             (target.way, target.why) = (chosen.way, chosen.why.clone());
         }
+        summary.changed = match self.scope.changes() {
+            Some(changes) => Some(changes.summary()),
+            None => self.fingerprints.full_summary(),
+        };
         self.check_reject_share(&summary, &tallies)?;
         job.progress.enter(plan.index, Phase::Publishing);
         progress.expect_publish(summary.targets.iter().map(|target| target.loaded).sum());
@@ -34,21 +43,24 @@ impl EntityRun {
             Some(session) => session,
             None => {
                 let session = job.target.connect(&format!("publish {}", plan.entity)).await?;
-                publish::begin(&session, &plan.targets).await?;
+                publish::begin(&session, &plan.targets, self.lock_mode(&summary)).await?;
                 session
             }
         };
         self.decide_anew(&session).await?;
+        self.list_gone(&session).await?;
         let load = |(index, chosen): (usize, &super::way::Chosen)| TargetLoad {
             way: chosen.way,
-            staged: self.staged[index].load(Relaxed),
+            staged: if chosen.way == Way::Direct { 0 } else { self.staged[index].load(Relaxed) },
             listed: self.listed[index].load(Relaxed),
         };
         let loads: Vec<TargetLoad> = self.chosen.iter().enumerate().map(load).collect();
         let publish = Publish {
             mode: job.mode,
             prune: job.prune,
-            partial: job.only_ids.is_some(),
+            max_deletes: job.safety.max_deletes,
+            partial: self.scope.is_partial(),
+            changed: self.scope.changes().is_some(),
             targets: &plan.targets,
             loads: &loads,
             staging: &self.staging.targets,
@@ -57,11 +69,21 @@ impl EntityRun {
             unique_source_id: plan.source.unique_id,
             progress,
         };
+        self.check_keys(&session, &publish).await?;
         publish.apply(&session, &mut summary).await?;
         ledger::record(&session, run_id, &summary).await?;
         let rejects = &self.staging.rejects;
-        ledger::keep_rejects(&session, run_id, &plan.entity, rejects).await?;
-        ledger::resolve_rejects(&session, run_id, &plan.entity, rejects, job.ids(plan)).await?;
+        let only_new = self.scope.changes().is_some();
+        ledger::keep_rejects(&session, run_id, &plan.entity, rejects, only_new).await?;
+        // Where only what has changed was read, all that was rejected was tried again.
+        let of = self.scope.ids().filter(|_| self.scope.is_partial());
+        ledger::resolve_rejects(&session, run_id, &plan.entity, rejects, of).await?;
+        self.keep_fingerprints(&session, run_id, &summary).await?;
+        if job.safety.dry_run {
+            // Everything was done as it would have been; what stays is the record of it.
+            session.batch("ROLLBACK; BEGIN").await?;
+            ledger::record(&session, run_id, &summary).await?;
+        }
         session.batch(&self.staging.drop_sql()).await?;
         session.batch("COMMIT").await?;
         job.progress.enter(plan.index, Phase::Done);
@@ -69,6 +91,105 @@ impl EntityRun {
         // The one publish of an entity sets its summary once.
         let _ = plan.summary.set(summary);
         Ok(())
+    }
+
+    /// A merge key must stand once in V1; which of two rows should win is not ours to guess.
+    async fn check_keys(&self, session: &Session, publish: &Publish<'_>) -> Result<()> {
+        for (index, target) in self.plan.targets.iter().enumerate() {
+            let keys = publish.repeated_keys(session, index).await?;
+            if keys.is_empty() {
+                continue;
+            }
+            // The staging table does not know which rows of V1 it was made of. Where V1 cannot be asked, the
+            // keys alone have to do.
+            let named = self.repeated_in_source(index).await.unwrap_or_default();
+            let keys = if named.is_empty() { keys } else { named };
+            return Err(Error::stop("V1 holds the same merge key more than once")
+                .context(format_args!("publishing {}", target.label))
+                .detail(format!("{}: {}", target.key.join(", "), keys.join("; ")))
+                .hint("remove the rows that stand twice from V1, or choose another key in the pipeline"));
+        }
+        Ok(())
+    }
+
+    /// Lists what is to go where only what has changed was read.
+    async fn list_gone(&self, session: &Session) -> Result<()> {
+        let Some(changes) = self.scope.changes() else { return Ok(()) };
+        let own = self.plan.program.targets().len();
+        let touched = changes.touched();
+        let links = std::mem::take(&mut *lock(&self.gone_links));
+        for (index, target) in self.plan.targets.iter().enumerate() {
+            let gone = &self.staging.gone[index];
+            let listed = match index.checked_sub(own).map(|derived| &links[derived]) {
+                None => {
+                    publish::list_gone(session, target, &self.staging.targets[index], gone, &touched).await?
+                }
+                Some(links) if links.is_empty() => 0,
+                Some(links) => publish::list_gone_links(session, target, gone, links).await?,
+            };
+            self.listed[index].store(listed, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The merge keys of a target that V1 holds more than once, with the ids of the rows that bear them.
+    async fn repeated_in_source(&self, index: usize) -> Result<Vec<String>> {
+        let spec = &self.run.job.specs[self.plan.index];
+        let Some(target) = spec.targets.get(index) else { return Ok(Vec::new()) };
+        let live = &self.plan.targets[index].info.columns;
+        let sql = sqlgen::repeated_keys(spec, target, live, &self.plan.source.info().name)?;
+        let rows = self.snapshot.session().query(&sql, &[]).await?;
+        let named = |row: &crate::pg::Row| {
+            let ids: Vec<String> = row.get::<_, Vec<i64>>(1).iter().map(i64::to_string).collect();
+            format!("{} (ids {})", row.get::<_, String>(0), ids.join(", "))
+        };
+        Ok(rows.iter().map(named).collect())
+    }
+
+    /// The lock that the publish needs: to replace, it empties the targets by TRUNCATE where it can.
+    fn lock_mode(&self, summary: &EntitySummary) -> LockMode {
+        let truncates = self.plan.targets.iter().zip(&summary.targets).any(|(target, counts)| {
+            self.run.job.mode == Mode::Replace && (counts.quarantined == 0 || !target.key_is_id)
+        });
+        if truncates { LockMode::Everyone } else { LockMode::Writers }
+    }
+
+    /// Keeps the fingerprints of what was published, or makes those void that it does not agree with.
+    async fn keep_fingerprints(&self, session: &Session, run_id: i64, summary: &EntitySummary) -> Result<()> {
+        let plan = &self.plan;
+        let entity = &plan.entity;
+        let (mut state, found) = match self.fingerprints.ending() {
+            Ending::Keep(state, found) => (state, found),
+            Ending::Forget => return fingerprints::forget(session, entity).await,
+            Ending::Leave => return Ok(()),
+        };
+        let left = |targets: &[TargetSummary]| -> u64 {
+            targets.iter().map(|target| (target.stale + target.surplus).saturating_sub(target.deleted)).sum()
+        };
+        let own = plan.program.targets().len();
+        if self.scope.changes().is_none() {
+            // Whatever was pending is gone, or was counted.
+            state.leftovers = count(left(&summary.targets));
+            fingerprints::clear_pending(session, entity).await?;
+        } else if self.run.job.prune {
+            fingerprints::clear_pending(session, entity).await?;
+        } else {
+            let before = self.fingerprints.kept.as_ref().map_or(0, |kept| kept.leftovers);
+            // Links are not known by a row of V1: only a full run finds them again.
+            state.leftovers = before + count(left(&summary.targets[own..]));
+            for gone in &self.staging.gone[..own] {
+                fingerprints::keep_pending(session, entity, gone).await?;
+            }
+        }
+        // TRUNCATE in this transaction may have given a target another file.
+        state.targets = files(session, plan.targets.iter().map(|target| target.info.oid)).await?;
+        let kept_edges = std::mem::take(&mut *lock(&self.kept_edges));
+        for (index, blocks) in kept_edges.iter().enumerate() {
+            if let Some(blocks) = blocks {
+                fingerprints::keep_edges(session, entity, index, blocks).await?;
+            }
+        }
+        fingerprints::keep(session, entity, run_id, &state, &self.staging.fingerprints, found.staged).await
     }
 
     /// Compares once more what others have written to since V2 was read back. The session holds the lock of

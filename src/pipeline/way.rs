@@ -5,6 +5,7 @@
 //! | direct | V1 | the target, once | all targets of the entity are empty |
 //! | delta | V1 and V2, in the order of the key | what differs, twice | the rows can be had in that order |
 //! | staged | V1 | everything, and what differs once more | always works |
+//! | changed | rows of V1 that changed | these, twice | `--changed`, and the fingerprints are good |
 //!
 //! Direct: one writer, inside the publishing transaction, so that it is atomic like the others; the writer is
 //! busy less than the readers are, and a second one could not be in the same transaction. Dropping the primary
@@ -22,6 +23,7 @@ use crate::stage::publish::PublishTarget;
 use crate::summary::{Mode, Way};
 
 use super::Job;
+use super::changed::Scope;
 
 /// The way of a target, and why.
 #[derive(Clone, Debug)]
@@ -36,17 +38,23 @@ impl Chosen {
     }
 }
 
+/// Where only rows that have changed are read, there is no choice.
+pub(super) fn changed(plan: &EntityPlan) -> Vec<Chosen> {
+    vec![Chosen::new(Way::Changed, "only rows that have changed were read"); plan.targets.len()]
+}
+
 /// Chooses for each target of an entity. `empty` says which of them hold no row.
-pub(super) fn choose(job: &Job, plan: &EntityPlan, empty: &[bool]) -> Vec<Chosen> {
+pub(super) fn choose(job: &Job, plan: &EntityPlan, scope: &Scope, empty: &[bool]) -> Vec<Chosen> {
     let own_are_empty = plan.targets.iter().zip(empty).all(|(target, empty)| target.derived || *empty);
     let choose = |((target, order), &empty): ((&PublishTarget, &Option<RowForm>), &bool)| {
-        if let Some(why) = needs_staging(job, plan) {
+        if let Some(why) = needs_staging(job, scope) {
             return Chosen::new(Way::Staged, why);
         }
         if !target.info.is_plain {
             return Chosen::new(Way::Staged, "the target is no ordinary table, or has rules or row security");
         }
-        if empty && own_are_empty {
+        // A dry run rolls back what it wrote, and an empty table would keep the space of all of it.
+        if empty && own_are_empty && keys_stand_once(plan) && !job.safety.dry_run {
             return Chosen::new(Way::Direct, "the target is empty");
         }
         if job.mode == Mode::Replace {
@@ -60,11 +68,18 @@ pub(super) fn choose(job: &Job, plan: &EntityPlan, empty: &[bool]) -> Vec<Chosen
     plan.targets.iter().zip(&plan.orders).zip(empty).map(choose).collect()
 }
 
+/// Whether no row of V1 can have the merge key of another. Else the rows are staged, where the keys that stand
+/// twice can be named before the target is touched.
+fn keys_stand_once(plan: &EntityPlan) -> bool {
+    let own = plan.targets.iter().filter(|target| !target.derived);
+    plan.source.unique_id && own.into_iter().all(|target| target.key_is_id)
+}
+
 /// Why all targets are staged, if they are.
-fn needs_staging(job: &Job, plan: &EntityPlan) -> Option<&'static str> {
+fn needs_staging(job: &Job, scope: &Scope) -> Option<&'static str> {
     if job.stage_all {
         Some("--stage-all asks for it")
-    } else if job.ids(plan).is_some() {
+    } else if scope.is_partial() {
         Some("only some rows of V1 are read")
     } else {
         None

@@ -103,6 +103,7 @@
 //! No database is asked. Each column has the type that the pipeline names, and takes NULL unless it
 //! belongs to the key.
 
+mod digest;
 mod folder;
 pub mod model;
 mod problem;
@@ -113,6 +114,7 @@ mod shipped;
 mod tests;
 pub mod write;
 
+pub use digest::digest;
 pub use folder::load_dir;
 pub use model::PipelineSpec;
 pub use problem::{Problem, Problems, closest};

@@ -12,18 +12,29 @@
 //! The results are those of `transform`, bit for bit, but nothing is shared with it beyond the spec: a
 //! fault of one is found by the other.
 
+//!
+//! Beside them stands plain SQL as users write it ([`arrow_statements`], [`PlainSql`]), for comparisons: it
+//! takes clean data only.
+
 mod arrow;
 mod case;
 mod cast;
 mod cell;
+mod closure;
 mod merge;
+mod plain;
 mod rows;
 mod rules;
+mod select;
 mod text;
+mod write;
 mod xanoscript;
 
 pub use arrow::arrow_statements;
+pub use closure::expected_derived_rows;
 pub use merge::{merge_statement, schema_of};
+pub use select::{Extraction, PlainSql};
+pub use write::{CopiedColumn, create_table_as, delete_gone, insert, merge};
 pub use xanoscript::stanza;
 
 use crate::error::Result;
@@ -55,5 +66,31 @@ pub fn expected_rows(
         columns.join(",\n  "),
         scan.table(&spec.source, source_table, condition),
         rows.condition
+    ))
+}
+
+/// A SELECT over the source table that names merge keys that stand more than once, up to five of them: the
+/// key as text, and up to five ids of rows that bear it.
+///
+/// # Errors
+/// As for [`expected_rows`].
+pub fn repeated_keys(
+    spec: &PipelineSpec,
+    target: &TargetSpec,
+    live: &[ColumnSchema],
+    source_table: &TableName,
+) -> Result<String> {
+    let mut scan = Scan::default();
+    let rows = scan.target(target, live)?;
+    scan.id();
+    let key: Vec<&str> = target.key.iter().map(|&index| rows.cells[index].as_str()).collect();
+    let texts: Vec<String> = key.iter().map(|cell| format!("({cell})::text")).collect();
+    Ok(format!(
+        "SELECT concat_ws(', ', {}), (array_agg(c.source_id ORDER BY c.source_id))[1:5]\nFROM {}\nWHERE {}\nGROUP BY {}\n\
+         HAVING count(*) > 1 ORDER BY 1 LIMIT 5",
+        texts.join(", "),
+        scan.table(&spec.source, source_table, None),
+        rows.condition,
+        key.join(", ")
     ))
 }

@@ -69,12 +69,14 @@ pub struct Comparison<'a> {
     looked_at: u64,
 }
 
-/// The rows of V2.
+/// The rows of V2, standing on one of them or at their end.
 struct TargetRows {
     stream: BatchStream,
     batch: Option<Batch>,
     /// Where the next row begins in the batch.
-    at: usize,
+    next: usize,
+    /// The row: its key, and where it begins in the batch.
+    current: Option<(Key, usize)>,
 }
 
 impl<'a> Comparison<'a> {
@@ -82,7 +84,7 @@ impl<'a> Comparison<'a> {
     /// the key.
     pub async fn open(session: &Session, copy: &str, form: &'a RowForm, keep_old: bool) -> Result<Self> {
         let stream = BatchStream::open(session, copy, form.columns + 1, BATCH_BYTES).await?;
-        let rows = TargetRows { stream, batch: None, at: 0 };
+        let rows = TargetRows { stream, batch: None, next: 0, current: None };
         Ok(Self { form, keep_old, rows, last: None, found: Found::default(), looked_at: 0 })
     }
 
@@ -106,17 +108,14 @@ impl<'a> Comparison<'a> {
                 return Ok(false);
             }
             let (mut copies, mut differs) = (0, false);
-            while self.rows.fill().await?
-                && let Some((other, next)) = self.rows.current()
-                && self.form.key_of(&other)? == key
-            {
-                let (fields, place) = split_place(&other)?;
+            while self.rows.stand(self.form).await? == Some(key) {
+                let (fields, place) = self.rows.fields_and_place()?;
                 differs |= fields != row.bytes();
                 if copies > 0 {
                     self.found.list(key, place, true);
                 }
                 copies += 1;
-                self.rows.at = next;
+                self.rows.pass();
             }
             self.looked_at += copies;
             if copies == 0 || (differs && !self.keep_old) {
@@ -136,19 +135,17 @@ impl<'a> Comparison<'a> {
 
     /// Lists the rows of V2 in front of a key, or all; says whether it came so far.
     async fn list_until(&mut self, key: Option<Key>) -> Result<bool> {
-        while self.rows.fill().await?
-            && let Some((other, next)) = self.rows.current()
-        {
-            let other_key = self.form.key_of(&other)?;
-            if key.is_some_and(|key| other_key >= key) {
+        while let Some(other) = self.rows.stand(self.form).await? {
+            if key.is_some_and(|key| other >= key) {
                 return Ok(true);
             }
             if self.found.gone.len() >= FOUND_BYTES {
                 return Ok(false);
             }
-            self.found.list(other_key, split_place(&other)?.1, false);
+            let (_, place) = self.rows.fields_and_place()?;
+            self.found.list(other, place, false);
             self.looked_at += 1;
-            self.rows.at = next;
+            self.rows.pass();
         }
         Ok(true)
     }
@@ -165,18 +162,37 @@ impl<'a> Comparison<'a> {
 }
 
 impl TargetRows {
-    /// Makes sure that there is a row to look at; says whether there is one.
-    async fn fill(&mut self) -> Result<bool> {
-        while self.current().is_none() {
-            let Some(batch) = self.stream.next().await? else { return Ok(false) };
-            (self.batch, self.at) = (Some(batch), 0);
+    /// Goes to the next row where the last one was passed; its key, or `None` at the end.
+    async fn stand(&mut self, form: &RowForm) -> Result<Option<Key>> {
+        loop {
+            if let Some((key, _)) = self.current {
+                return Ok(Some(key));
+            }
+            if let Some((row, next)) = self.batch.as_ref().and_then(|batch| batch.tuple_at(self.next)) {
+                self.current = Some((form.key_of(&row)?, next - row.bytes().len()));
+                self.next = next;
+                continue;
+            }
+            let Some(batch) = self.stream.next().await? else { return Ok(None) };
+            (self.batch, self.next) = (Some(batch), 0);
         }
-        Ok(true)
     }
 
-    /// The row, and where the next one begins.
-    fn current(&self) -> Option<(Tuple<'_>, usize)> {
-        self.batch.as_ref()?.tuple_at(self.at)
+    /// Leaves the row.
+    fn pass(&mut self) {
+        self.current = None;
+    }
+
+    /// The fields of the row without its place, which comes last, and the place.
+    fn fields_and_place(&self) -> Result<(&[u8], &[u8])> {
+        let bytes = self.current.and_then(|(_, start)| self.batch.as_ref()?.bytes_at(start..self.next));
+        let (rest, place) = bytes.and_then(<[u8]>::split_last_chunk::<PLACE_BYTES>).ok_or_else(malformed)?;
+        let (fields, length) = rest.split_last_chunk().ok_or_else(malformed)?;
+        if u32::from_be_bytes(*length) as usize == PLACE_BYTES {
+            Ok((fields, place))
+        } else {
+            Err(malformed())
+        }
     }
 }
 
@@ -214,13 +230,6 @@ fn integer(payload: &[u8]) -> Option<i64> {
         [a, b, c, d] => Some(i32::from_be_bytes([a, b, c, d]).into()),
         _ => payload.try_into().ok().map(i64::from_be_bytes),
     }
-}
-
-/// The fields of a row of V2 without its place, which comes last, and the place.
-fn split_place<'r>(row: &Tuple<'r>) -> Result<(&'r [u8], &'r [u8])> {
-    let (rest, place) = row.bytes().split_last_chunk::<PLACE_BYTES>().ok_or_else(malformed)?;
-    let (fields, length) = rest.split_last_chunk().ok_or_else(malformed)?;
-    if u32::from_be_bytes(*length) as usize == PLACE_BYTES { Ok((fields, place)) } else { Err(malformed()) }
 }
 
 fn malformed() -> Error {

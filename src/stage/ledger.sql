@@ -22,6 +22,9 @@ CREATE TABLE IF NOT EXISTS xdoflow.runs (
     finished_at timestamptz,
     message text
 );
+-- Whether everything was done but the commit of the targets: then run_entities and the tables below it tell what
+-- would have been done. A ledger of version 0.1.0 lacks it.
+ALTER TABLE xdoflow.runs ADD COLUMN IF NOT EXISTS dry_run boolean NOT NULL DEFAULT false;
 
 -- One row for each entity that a run has published, written in the transaction of its data.
 CREATE TABLE IF NOT EXISTS xdoflow.run_entities (
@@ -84,3 +87,53 @@ CREATE TABLE IF NOT EXISTS xdoflow.rejects (
 );
 CREATE INDEX IF NOT EXISTS rejects_run ON xdoflow.rejects (run_id, entity, source_id);
 CREATE INDEX IF NOT EXISTS rejects_open ON xdoflow.rejects (entity, source_id) WHERE resolved_at IS NULL
+;
+
+-- Whether only rows that had changed were read; the rejects of the others are those of the runs before.
+ALTER TABLE xdoflow.run_entities ADD COLUMN IF NOT EXISTS changed boolean NOT NULL DEFAULT false;
+
+-- What the fingerprints of an entity are worth; see fingerprint::state. Written in the transaction of its data,
+-- deleted by a publish that they do not stand for.
+CREATE TABLE IF NOT EXISTS xdoflow.fingerprint_state (
+    entity text PRIMARY KEY,
+    -- The run that has updated them last.
+    run_id bigint NOT NULL,
+    system_identifier text NOT NULL,
+    timeline integer NOT NULL,
+    database_oid oid NOT NULL,
+    table_oid oid NOT NULL,
+    table_file oid NOT NULL,
+    table_columns smallint[] NOT NULL,
+    snapshot bigint NOT NULL,
+    pipeline text NOT NULL,
+    targets text NOT NULL,
+    rows bigint NOT NULL,
+    leftovers bigint NOT NULL
+);
+
+-- The fingerprints of the rows of some pages. They are packed already, so the server need not try.
+CREATE TABLE IF NOT EXISTS xdoflow.fingerprint_blocks (
+    entity text NOT NULL,
+    first_page bigint NOT NULL,
+    rows integer NOT NULL,
+    bytes bytea NOT NULL,
+    PRIMARY KEY (entity, first_page)
+);
+ALTER TABLE xdoflow.fingerprint_blocks ALTER COLUMN bytes SET STORAGE EXTERNAL;
+
+-- Rows that V1 no longer has, or a pipeline now filters out, and that stay in V2 until a run with --prune.
+CREATE TABLE IF NOT EXISTS xdoflow.fingerprint_pending (
+    entity text NOT NULL,
+    source_id bigint NOT NULL,
+    PRIMARY KEY (entity, source_id)
+);
+
+-- The edges of the derived targets of an entity.
+CREATE TABLE IF NOT EXISTS xdoflow.fingerprint_edges (
+    entity text NOT NULL,
+    derived integer NOT NULL,
+    block integer NOT NULL,
+    bytes bytea NOT NULL,
+    PRIMARY KEY (entity, derived, block)
+);
+ALTER TABLE xdoflow.fingerprint_edges ALTER COLUMN bytes SET STORAGE EXTERNAL

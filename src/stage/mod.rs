@@ -6,9 +6,11 @@
 
 pub mod compare;
 pub mod extract;
+pub mod fingerprints;
 pub mod image;
 pub mod ledger;
 pub mod load;
 pub mod publish;
+pub mod scan;
 pub mod staging;
 pub mod transform;

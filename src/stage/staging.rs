@@ -21,6 +21,8 @@ pub struct Staging {
     pub gone: Vec<TableName>,
     /// The rejected values.
     pub rejects: TableName,
+    /// Blocks of fingerprints that differ; a scan creates the table when it finds one.
+    pub fingerprints: TableName,
 }
 
 impl Staging {
@@ -31,6 +33,7 @@ impl Staging {
             targets: (1..=targets).map(|number| name(number.to_string())).collect(),
             gone: (1..=targets).map(|number| name(format!("gone{number}"))).collect(),
             rejects: name("rejects".to_owned()),
+            fingerprints: name("fingerprints".to_owned()),
         }
     }
 
@@ -56,8 +59,13 @@ impl Staging {
 
     /// The statements that drop the tables.
     pub fn drop_sql(&self) -> String {
-        let all: Vec<String> =
-            self.targets.iter().chain(&self.gone).chain([&self.rejects]).map(TableName::quoted).collect();
+        let all: Vec<String> = self
+            .targets
+            .iter()
+            .chain(&self.gone)
+            .chain([&self.rejects, &self.fingerprints])
+            .map(TableName::quoted)
+            .collect();
         format!("DROP TABLE IF EXISTS {}", all.join(", "))
     }
 }
@@ -77,7 +85,7 @@ fn create_table(table: &TableName, columns: &[(&str, &str)]) -> String {
 pub async fn drop_leftovers(session: &Session, entity: &str) -> Result<usize> {
     // An entity's name is made of lower-case letters, digits and underscores: no regular expression
     // character is among them.
-    let pattern = format!("^stage_[0-9]+_{entity}_((gone)?[0-9]+|rejects)$");
+    let pattern = format!("^stage_[0-9]+_{entity}_((gone)?[0-9]+|rejects|fingerprints)$");
     let rows = session
         .query(
             "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

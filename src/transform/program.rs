@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::cast::Cast;
-use super::closure::{BadEdge, Edge, Forest};
+use super::closure::delta::Delta;
+use super::closure::{BadEdge, Edge, Forest, Link, LinkChunk};
 use super::document::{Found, Memo, NoKeys, Raw, TextValue, WantedKeys, follow};
 use super::output::{Output, Rule, Tally};
 use super::rules::{Ruled, Rules};
@@ -218,21 +219,46 @@ impl Program {
         output
     }
 
-    /// Transforms the links below some nodes of a forest into rows of a derived target.
-    pub fn transform_links(&self, forest: &Forest, nodes: Range<usize>) -> Output {
-        let mut links = Vec::new();
-        let mut bytes = 0;
-        for node in nodes {
-            forest.links_below(node, |link| {
-                let document = link.document();
-                bytes += document.len();
-                links.push((link.ancestor, link.descendant, document));
+    /// Transforms some links of a forest into rows of a derived target, in the order of its key: so they can be
+    /// compared with the rows of a table in that order.
+    pub fn transform_links(&self, forest: &Forest, chunk: LinkChunk) -> Output {
+        let mut text = String::new();
+        let mut ends = Vec::new();
+        for node in chunk.nodes {
+            forest.links_below(node, chunk.places.clone(), |link| {
+                link.write_document(&mut text);
+                // A derived row has no id of its own; in messages it is known by its ancestor.
+                ends.push((link.ancestor, text.len()));
             });
         }
-        // In the order of the key, so that they can be compared with the rows of a table in that order.
-        links.sort_unstable_by_key(|&(ancestor, descendant, _)| (ancestor, descendant));
-        // A derived row has no id of its own; in messages it is known by its ancestor.
-        let documents = links.iter().map(|(ancestor, _, document)| (*ancestor, document.as_str()));
+        let mut start = 0;
+        let documents = ends.iter().map(|&(ancestor, end)| {
+            let document = &text[start..end];
+            start = end;
+            (ancestor, document)
+        });
+        self.transform_documents(documents, text.len())
+    }
+
+    /// Transforms the links below some ancestors of a delta that are new or have another chain; adds the ends of
+    /// those that are gone to `gone`.
+    pub fn transform_delta(
+        &self,
+        delta: &Delta,
+        ancestors: Range<usize>,
+        gone: &mut Vec<(i64, i64)>,
+    ) -> Output {
+        let mut links = Vec::new();
+        let mut bytes = 0;
+        for ancestor in ancestors {
+            let come = |link: Link<'_>| {
+                let document = link.document();
+                bytes += document.len();
+                links.push((link.ancestor, document));
+            };
+            delta.links(ancestor, come, |link| gone.push((link.ancestor, link.descendant)));
+        }
+        let documents = links.iter().map(|(ancestor, document)| (*ancestor, document.as_str()));
         self.transform_documents(documents, bytes)
     }
 

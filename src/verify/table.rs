@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::closure;
 use super::findings::Findings;
 use super::report::TableReport;
 use crate::error::Result;
@@ -140,7 +139,9 @@ impl Table {
         let condition = (!condition.is_empty()).then_some(condition.as_str());
         let target = self.target();
         let rows = match self.derived() {
-            Some(derived) => closure::expected_rows(&self.spec, derived, &self.info.columns, &self.source)?,
+            Some(derived) => {
+                sqlgen::expected_derived_rows(&self.spec, derived, &self.info.columns, &self.source)?
+            }
             None => sqlgen::expected_rows(&self.spec, target, &self.info.columns, &self.source, condition)?,
         };
         let names = target.columns.iter().map(|column| &column.name);

@@ -33,7 +33,7 @@ const HELD_SOURCE: &str = "
     WHERE CASE WHEN current_query() LIKE 'COPY%' THEN pg_advisory_xact_lock_shared(1)::text IS NOT NULL ELSE true END;";
 
 /// Makes the COPY into each staging table wait for an advisory lock.
-const HELD_STAGING: &str = "
+pub const HELD_STAGING: &str = "
     CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
     CREATE FUNCTION add_trigger() RETURNS event_trigger LANGUAGE plpgsql AS $$
@@ -48,11 +48,11 @@ const HELD_STAGING: &str = "
       EXECUTE FUNCTION add_trigger();";
 
 /// A session of the program waits for a lock.
-const WAITING: &str = "SELECT count(*) > 0 FROM pg_stat_activity
+pub const WAITING: &str = "SELECT count(*) > 0 FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND application_name LIKE 'xdoflow%' AND datname = current_database()";
 
 /// No staging table is left, and no session of the program.
-fn assert_nothing_left(database: &Database) {
+pub fn assert_nothing_left(database: &Database) {
     assert_eq!(database.lines("SELECT relname FROM pg_class WHERE relname LIKE 'stage%'"), [] as [&str; 0]);
     wait_until(
         &database.session(),

@@ -15,14 +15,18 @@ mod oracle;
 mod support;
 
 mod casts;
+mod changed;
+mod changed_rounds;
 mod closure;
 mod commands;
+mod delta;
 mod demo;
 mod duplicates;
 mod exact;
 mod faults;
 mod floors;
 mod fuzz;
+mod guards;
 mod hostile;
 mod idle;
 mod import;

@@ -4,6 +4,7 @@
 //! [`table`]: a library with colour in its cells (`comfy-table`) costs a dozen crates for what is
 //! padding and alignment here.
 
+mod bench;
 mod check;
 mod import;
 mod rejects;
@@ -18,6 +19,7 @@ use std::io::{self, Write};
 use crate::cli::style::{Style, Tone};
 use crate::error::Error;
 
+pub use self::bench::{bench, csv as bench_csv, html as bench_html};
 pub use self::check::check;
 pub use self::import::import;
 pub use self::rejects::rejects;

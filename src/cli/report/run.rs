@@ -7,7 +7,7 @@ use super::table::{Cell, Side, Table};
 use super::{HINT, labelled};
 use crate::cli::format;
 use crate::cli::style::{Style, Tone};
-use crate::summary::{ColumnSummary, EntitySummary, Mode, RunSummary, TargetSummary};
+use crate::summary::{ChangedSummary, ColumnSummary, EntitySummary, Mode, RunSummary, TargetSummary, Way};
 
 /// So many reasons of rejects are named without `-v`.
 const REASONS: usize = 5;
@@ -40,14 +40,79 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     }
     table.print(out, style)?;
     writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run)))?;
-    if is_equal(run) {
-        writeln!(out, "{}", style.paint(Tone::Good, "nothing changed: V2 was already equal"))?;
+    if run.dry_run {
+        let text = "dry run: all of this was rolled back; the targets are as before";
+        writeln!(out, "{}", style.paint(Tone::Warning, text))?;
     }
+    if is_equal(run) {
+        let only_changed = changed(run).any(|(_, changed)| changed.used);
+        let what = if only_changed {
+            "nothing changed since the last run"
+        } else {
+            "nothing changed: V2 was already equal"
+        };
+        writeln!(out, "{}", style.paint(Tone::Good, what))?;
+    }
+    read_in_full(out, run, style)?;
     leftovers(out, run, style)?;
     rejects(out, run, style, verbose)?;
-    if verbose {
-        readings(out, run, style)?;
-        columns(out, run, style)?;
+    if !verbose {
+        return Ok(());
+    }
+    compared(out, run, style)?;
+    readings(out, run, style)?;
+    ways(out, run)?;
+    columns(out, run, style)
+}
+
+/// How the rows of each target came, those of an entity that came in the same way in one line.
+fn ways(out: &mut dyn Write, run: &RunSummary) -> io::Result<()> {
+    for entity in &run.entities {
+        let mut rest = entity.targets.as_slice();
+        while let Some(first) = rest.first() {
+            let same = |target: &&TargetSummary| (target.way, &target.why) == (first.way, &first.why);
+            let (alike, after) = rest.split_at(rest.iter().take_while(same).count());
+            let names: Vec<_> = alike.iter().map(|target| target.name.as_str()).collect();
+            let staged: u64 = alike.iter().map(|target| target.staged).sum();
+            let staged = match first.way {
+                Way::Direct => String::new(),
+                Way::Delta | Way::Staged | Way::Changed => {
+                    format!(", {} staged", format::counted(staged, "row"))
+                }
+            };
+            writeln!(out, "  {}: {} ({}){staged}", names.join(", "), first.way.name(), first.why)?;
+            rest = after;
+        }
+    }
+    Ok(())
+}
+
+/// What `--changed` has made of each entity, where it was asked for.
+fn changed(run: &RunSummary) -> impl Iterator<Item = (&EntitySummary, &ChangedSummary)> {
+    run.entities.iter().filter_map(|entity| Some((entity, entity.changed.as_ref()?)))
+}
+
+/// The entities of which all rows were read though only the changed ones were asked for, and why.
+fn read_in_full(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    for (entity, changed) in changed(run).filter(|(_, changed)| !changed.used) {
+        let reason = changed.reason.as_deref().unwrap_or_default();
+        let text = format!("all rows of {} were read: {reason}", entity.entity);
+        labelled(out, "", ("note", Tone::Warning), &text, style)?;
+    }
+    Ok(())
+}
+
+/// What was compared with the last run.
+fn compared(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    for (entity, changed) in changed(run).filter(|(_, changed)| changed.used) {
+        writeln!(
+            out,
+            "  {}: {} compared with the last run, {} fetched, {} gone",
+            style.paint(Tone::Strong, &entity.entity),
+            format::counted(changed.scanned, "row"),
+            format::count(changed.fetched),
+            format::count(changed.gone)
+        )?;
     }
     Ok(())
 }
@@ -81,7 +146,12 @@ fn targets(run: &RunSummary) -> impl Iterator<Item = &TargetSummary> {
 fn total(run: &RunSummary) -> String {
     let read = run.entities.iter().map(|entity| entity.rows_read).sum();
     let elapsed = format::duration(Duration::from_millis(run.elapsed_ms));
-    let mut text = format!("done in {elapsed}: {} read from V1", format::counted(read, "row"));
+    let done = if run.dry_run { "dry run done" } else { "done" };
+    let mut text = format!("{done} in {elapsed}: {} read from V1", format::counted(read, "row"));
+    let compared: u64 = changed(run).map(|(_, changed)| changed.scanned).sum();
+    if compared > 0 {
+        text.push_str(&format!(" of {} compared", format::count(compared)));
+    }
     let mut sums = counts(&TargetSummary::default());
     for target in targets(run) {
         for (sum, (count, _)) in sums.iter_mut().zip(counts(target)) {
@@ -136,7 +206,8 @@ fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -
     if sum == 0 {
         return Ok(());
     }
-    let text = format!("{}, kept in the quarantine table", format::counted(sum, "reject"));
+    let kept = if run.dry_run { "not kept: this was a dry run" } else { "kept in the quarantine table" };
+    let text = format!("{}, {kept}", format::counted(sum, "reject"));
     labelled(out, "", ("note", Tone::Warning), &text, style)?;
     if verbose {
         return Ok(());
@@ -222,7 +293,14 @@ mod tests {
     }
 
     fn run(entities: Vec<EntitySummary>) -> RunSummary {
-        RunSummary { run_id: 1, mode: Mode::Merge, prune: false, elapsed_ms: 12_300, entities }
+        RunSummary {
+            run_id: 1,
+            mode: Mode::Merge,
+            prune: false,
+            dry_run: false,
+            elapsed_ms: 12_300,
+            entities,
+        }
     }
 
     fn entity(name: &str, rows_read: u64, targets: Vec<TargetSummary>) -> EntitySummary {
@@ -235,6 +313,7 @@ mod tests {
             read_path,
             read_reason,
             elapsed_ms: 900,
+            changed: None,
             targets,
             columns,
         }

@@ -1,0 +1,287 @@
+//! The scan: what V1's rows are now, by id, `xmin` and `ctid`, against the fingerprints that the ledger keeps.
+//!
+//! ```text
+//! source: pages [a,b) ─ three arrays ─► blocks of fingerprints ─┐
+//!                                                               ├─ equal bytes: nothing to do
+//! ledger: blocks of the same pages ─────────────────────────────┘  else: ids that differ, and the new block
+//!                                                                        into an unlogged staging table
+//! ```
+//! Every run that keeps fingerprints scans, a full one beside its load: what it stages are the blocks that
+//! differ from those that are kept, whatever these were worth, so publishing them makes the kept blocks those
+//! of the run. Only a `--changed` run asks for the ids. Held are the ids that differ, and the rows of
+//! [`PAGES_PER_QUERY`] pages; a run that would hold more ids than its limit is told so, and reads everything.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
+
+use crate::error::{Error, Result};
+use crate::fingerprint::{Block, BlockWriter, Differences, Fingerprint, PAGES_PER_BLOCK};
+use crate::name::TableName;
+use crate::pg::fingerprint::{SCAN_SETTINGS, scan};
+use crate::pg::{BatchStream, Loader, Session, TableInfo, sql};
+use crate::pgcopy::{Batch, Elements, RowBuffer};
+
+/// The pages that one query asks for: some thousand rows, or two mebibytes where rows are as small as they
+/// can be. Ranges of 256 to 2,048 pages take the same time.
+const PAGES_PER_QUERY: u32 = 4 * PAGES_PER_BLOCK;
+
+/// Staged blocks are sent when they are so many bytes.
+const STAGED_BYTES: usize = 256 << 10;
+
+/// The columns of the staging table of blocks; a block without rows is to be deleted.
+const COLUMNS: [&str; 3] = ["first_page", "rows", "bytes"];
+
+/// The scan of one table, shared by the lanes that do it.
+pub struct Scan {
+    entity: String,
+    table: TableInfo,
+    id: String,
+    staging: TableName,
+    /// How many ids may differ before nobody wants to know them.
+    limit: u64,
+    queue: Mutex<VecDeque<Range>>,
+    differing: AtomicU64,
+    created: OnceCell<()>,
+    found: Mutex<Found>,
+}
+
+/// Pages from one to before another; to the end of the table where there is no other.
+type Range = (u32, Option<u32>);
+
+/// What a scan has found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Rows that the snapshot sees.
+    pub rows: u64,
+    /// The ids that differ; not all of them where they are too many.
+    pub differences: Differences,
+    /// Whether more ids differ than the limit.
+    pub too_many: bool,
+    /// Blocks in the staging table; where there are none, there is no such table.
+    pub staged: u64,
+    /// Whether a kept block was no block.
+    pub damaged: bool,
+    /// Why no fingerprints can be kept.
+    pub unusable: Option<&'static str>,
+}
+
+impl Scan {
+    /// The scan of a table's rows, whose ids are in the column `id`.
+    pub fn new(entity: &str, table: &TableInfo, id: &str, staging: &TableName, limit: u64) -> Self {
+        Self {
+            entity: entity.to_owned(),
+            table: table.clone(),
+            id: id.to_owned(),
+            staging: staging.clone(),
+            limit,
+            queue: Mutex::new(ranges(table.blocks)),
+            differing: AtomicU64::new(0),
+            created: OnceCell::new(),
+            found: Mutex::new(Found::default()),
+        }
+    }
+
+    /// How many lanes have something to do.
+    pub fn lanes(&self, most: usize) -> usize {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).len().clamp(1, most)
+    }
+
+    /// Whether a range is left.
+    pub fn has_work(&self) -> bool {
+        !self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Scans ranges until none is left. `reader` sees the snapshot of the run; `ledger` is a session of this
+    /// lane's own on the target.
+    pub async fn lane(&self, reader: &Session, ledger: &Session) -> Result<()> {
+        reader.batch(SCAN_SETTINGS).await?;
+        // Staging is thrown away with the run: its commits need not reach the disk.
+        ledger.batch("SET synchronous_commit = off").await?;
+        let mut found = Found::default();
+        let mut changed = RowBuffer::default();
+        while let Some(range) = self.next() {
+            let (blocks, kept) =
+                tokio::try_join!(self.blocks(reader, range), self.kept_blocks(ledger, range))?;
+            match blocks {
+                Ok(blocks) => self.compare(&kept, &blocks, &mut found, &mut changed),
+                Err(reason) => {
+                    found.unusable = Some(reason);
+                    self.queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                }
+            }
+            if changed.len() >= STAGED_BYTES {
+                self.stage(ledger, &mut changed).await?;
+            }
+        }
+        self.stage(ledger, &mut changed).await?;
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        all.rows += found.rows;
+        all.staged += found.staged;
+        all.damaged |= found.damaged;
+        all.too_many |= found.too_many;
+        all.unusable = all.unusable.or(found.unusable);
+        all.differences.append(found.differences);
+        Ok(())
+    }
+
+    /// What all lanes have found; nothing of it is there afterwards.
+    pub fn take_found(&self) -> Found {
+        let mut found = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
+        found.too_many |= self.differing.load(Relaxed) > self.limit;
+        found
+    }
+
+    fn next(&self) -> Option<Range> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// The blocks of a range as they are now; `Err` where its rows cannot be kept.
+    async fn blocks(&self, reader: &Session, (from, to): Range) -> Result<Result<Vec<Block>, &'static str>> {
+        let mut stream = BatchStream::open(reader, &scan(&self.table, &self.id, from, to), 3, 1).await?;
+        let mut blocks = Vec::new();
+        while let Some(batch) = stream.next().await? {
+            match write_blocks(&batch) {
+                Ok(found) => blocks.extend(found),
+                Err(reason) => return Ok(Err(reason)),
+            }
+        }
+        Ok(Ok(blocks))
+    }
+
+    /// The blocks of a range that the ledger keeps.
+    async fn kept_blocks(&self, ledger: &Session, (from, to): Range) -> Result<Vec<Block>> {
+        let rows = ledger
+            .query(
+                "SELECT first_page, rows, bytes FROM xdoflow.fingerprint_blocks
+                 WHERE entity = $1 AND first_page >= $2 AND first_page < $3 ORDER BY first_page",
+                &[&self.entity, &i64::from(from), &to.map_or(i64::MAX, i64::from)],
+            )
+            .await?;
+        let block = |row: &_| block_of(row).ok_or_else(|| strange_ledger(&self.entity));
+        rows.iter().map(block).collect()
+    }
+
+    /// Compares the kept blocks of a range with those that are; both ascend.
+    fn compare(&self, kept: &[Block], blocks: &[Block], found: &mut Found, changed: &mut RowBuffer) {
+        let (mut kept, mut blocks) = (kept.iter().peekable(), blocks.iter().peekable());
+        loop {
+            let first_page = match (kept.peek(), blocks.peek()) {
+                (None, None) => return,
+                (Some(one), None) | (None, Some(one)) => one.first_page,
+                (Some(was), Some(is)) => was.first_page.min(is.first_page),
+            };
+            let was = kept.next_if(|block| block.first_page == first_page);
+            let is = blocks.next_if(|block| block.first_page == first_page);
+            found.rows += is.map_or(0, |block| u64::from(block.rows));
+            if was.map(|block| &block.bytes) == is.map(|block| &block.bytes) {
+                continue;
+            }
+            push_block(changed, first_page, is);
+            found.staged += 1;
+            if self.differing.load(Relaxed) > self.limit {
+                found.too_many = true;
+                continue;
+            }
+            let mut differences = Differences::default();
+            // A block that was written here a moment ago is good.
+            found.damaged |= differences.add(was, is).is_err();
+            self.differing.fetch_add(differences.new.len().max(differences.old.len()) as u64, Relaxed);
+            found.differences.append(differences);
+        }
+    }
+
+    async fn stage(&self, ledger: &Session, changed: &mut RowBuffer) -> Result<()> {
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let table = self.staging.quoted();
+        let create = format!(
+            "CREATE UNLOGGED TABLE {table} (first_page bigint, rows integer, bytes bytea)
+             WITH (autovacuum_enabled = off); ALTER TABLE {table} ALTER COLUMN bytes SET STORAGE EXTERNAL"
+        );
+        self.created.get_or_try_init(|| ledger.batch(&create)).await?;
+        let mut loader = Loader::open(ledger, &sql::copy_into(&self.staging, COLUMNS)).await?;
+        loader.send(std::mem::take(changed)).await?;
+        loader.finish().await?;
+        Ok(())
+    }
+}
+
+/// The ranges of a table of so many pages. Pages that were added since are in the last one.
+fn ranges(pages: u64) -> VecDeque<Range> {
+    let pages = u32::try_from(pages).unwrap_or(u32::MAX);
+    let starts: Vec<u32> = (0..pages.max(1)).step_by(PAGES_PER_QUERY as usize).collect();
+    starts.iter().enumerate().map(|(index, &from)| (from, starts.get(index + 1).copied())).collect()
+}
+
+/// The blocks of the rows of one answer.
+fn write_blocks(batch: &Batch) -> Result<Vec<Block>, &'static str> {
+    let mut blocks = Vec::new();
+    for mut tuple in batch.tuples() {
+        let (Some(ids), Some(xmins), Some(places)) =
+            (tuple.next().flatten(), tuple.next().flatten(), tuple.next().flatten())
+        else {
+            // No row is in these pages.
+            continue;
+        };
+        let ids = Elements::<8>::of(ids).ok_or("a row of the source has no id")?;
+        let (xmins, places) = Elements::<4>::of(xmins)
+            .zip(Elements::<6>::of(places))
+            .filter(|(xmins, places)| xmins.len() == ids.len() && places.len() == ids.len())
+            .ok_or("the source's rows have no xmin and ctid")?;
+        let mut writer = BlockWriter::default();
+        for ((id, xmin), place) in ids.zip(xmins).zip(places) {
+            let [a, b, c, d, offset @ ..] = place;
+            let row = Fingerprint {
+                page: u32::from_be_bytes([a, b, c, d]),
+                offset: u16::from_be_bytes(offset),
+                id: i64::from_be_bytes(id),
+                xmin: u32::from_be_bytes(xmin),
+            };
+            blocks.extend(writer.push(row).map_err(|_| "the source's rows do not come in their order")?);
+        }
+        blocks.extend(writer.finish());
+    }
+    Ok(blocks)
+}
+
+fn push_block(buffer: &mut RowBuffer, first_page: u32, block: Option<&Block>) {
+    buffer.begin_row(COLUMNS.len() as u16);
+    buffer.field(&i64::from(first_page).to_be_bytes());
+    // A page holds some hundred rows at most.
+    buffer.field(&block.map_or(0, |block| block.rows).to_be_bytes());
+    buffer.field(block.map_or(&[], |block| &block.bytes));
+    buffer.end_row();
+}
+
+fn block_of(row: &crate::pg::Row) -> Option<Block> {
+    let first_page = u32::try_from(row.get::<_, i64>(0)).ok()?;
+    Some(Block { first_page, rows: u32::try_from(row.get::<_, i32>(1)).ok()?, bytes: row.get(2) })
+}
+
+fn strange_ledger(entity: &str) -> Error {
+    Error::stop(format!("the fingerprints of {entity} in the target database have impossible numbers"))
+        .hint("somebody has changed them; delete them: TRUNCATE xdoflow.fingerprint_blocks")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cover_every_page_once_begin_at_a_block_and_the_last_is_open() {
+        for pages in [0, 1, 511, 512, 513, 87_351] {
+            let ranges: Vec<Range> = ranges(pages).into();
+            assert_eq!(ranges[0].0, 0);
+            for pair in ranges.windows(2) {
+                assert_eq!(pair[0].1, Some(pair[1].0));
+                assert_eq!(pair[1].0 % PAGES_PER_BLOCK, 0);
+            }
+            assert_eq!(ranges[ranges.len() - 1].1, None);
+            assert!(ranges.len() as u64 <= pages.div_ceil(512).max(1));
+        }
+    }
+}
