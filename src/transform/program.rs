@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::cast::Cast;
 use super::closure::delta::Delta;
 use super::closure::{BadEdge, Edge, Forest, Link, LinkChunk};
-use super::document::{Found, NoKeys, Raw, TextValue, WantedKeys, follow};
+use super::document::{Found, Memo, NoKeys, Raw, TextValue, WantedKeys, follow};
 use super::output::{Output, Rule, Tally};
 use super::rules::{Ruled, Rules};
 use super::value::{Coercion, Reason, Value};
@@ -133,6 +133,7 @@ impl<R> Copy for Place<'_, R> {}
 /// Buffers that live from one document to the next.
 pub(super) struct Scratch<R> {
     found: Found<R>,
+    memo: Memo,
     /// Of the nested object that a path leads through.
     inner: Found<R>,
     id_text: String,
@@ -141,7 +142,13 @@ pub(super) struct Scratch<R> {
 
 impl<R> Default for Scratch<R> {
     fn default() -> Self {
-        Self { found: Found::default(), inner: Found::default(), id_text: String::new(), text: String::new() }
+        Self {
+            found: Found::default(),
+            memo: Memo::default(),
+            inner: Found::default(),
+            id_text: String::new(),
+            text: String::new(),
+        }
     }
 }
 
@@ -300,7 +307,9 @@ impl Program {
         output.tally.rows += 1;
         // Taken out, so that the rest can be lent while a row is open.
         let mut found = std::mem::take(&mut scratch.found);
-        match document.map_or(Err(NoKeys::NotAnObject), |document| document.find(&self.wanted, &mut found)) {
+        match document.map_or(Err(NoKeys::NotAnObject), |document| {
+            document.find_alike(&self.wanted, &mut scratch.memo, &mut found)
+        }) {
             Ok(()) => {}
             Err(NoKeys::NotAnObject) => {
                 scratch.found = found;

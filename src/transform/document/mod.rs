@@ -17,6 +17,7 @@ use std::cmp::Ordering;
 use super::value::Value;
 use crate::pgcopy::ondisk::Corrupt;
 
+pub use disk::Memo;
 pub use text::{TextValue, value_of};
 
 /// A JSON value as it came, a slice of its document.
@@ -26,6 +27,21 @@ pub trait Raw<'d>: Copy {
     /// # Errors
     /// What is no object has no keys.
     fn find(self, wanted: &WantedKeys, found: &mut Found<Self>) -> Result<(), NoKeys>;
+
+    /// The same for one document after the other, all with the same wanted keys. `memo` may keep what they
+    /// have in common.
+    ///
+    /// # Errors
+    /// As those of [`find`](Self::find).
+    #[inline]
+    fn find_alike(
+        self,
+        wanted: &WantedKeys,
+        _memo: &mut Memo,
+        found: &mut Found<Self>,
+    ) -> Result<(), NoKeys> {
+        self.find(wanted, found)
+    }
 
     /// Whether it is `null`.
     fn is_null(self) -> bool;
