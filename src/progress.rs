@@ -1,10 +1,11 @@
 //! How far a run is: counters that the data path raises and a terminal reads.
 //!
-//! One writer side, any number of readers, no lock: the data path never waits for a terminal. A
+//! One writer side, any number of readers, no lock on a counter: the data path never waits for a terminal. A
 //! reader takes a [`Snapshot`] about ten times a second; positions never pass their totals, and each
 //! phase ends at exactly 100 %.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The counters of one run.
@@ -13,6 +14,8 @@ pub struct Progress {
     started: Instant,
     words: Words,
     entities: Vec<EntityProgress>,
+    /// What is to be told and was not yet.
+    notes: Mutex<Vec<String>>,
 }
 
 /// The counters of one entity.
@@ -143,7 +146,7 @@ impl Progress {
     /// The same, for work whose phases have other names.
     pub fn with_words(entities: impl IntoIterator<Item = String>, words: Words) -> Self {
         let entities = entities.into_iter().map(EntityProgress::new).collect();
-        Self { started: Instant::now(), words, entities }
+        Self { started: Instant::now(), words, entities, notes: Mutex::default() }
     }
 
     /// The counters of the entity at an index.
@@ -162,6 +165,16 @@ impl Progress {
         }
         entity.phase_since_ms.store(now, Relaxed);
         entity.phase.store(phase as u8, Relaxed);
+    }
+
+    /// Tells whoever watches a sentence: that the run waits, or that something is tried again.
+    pub fn tell(&self, note: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+    }
+
+    /// Takes what is to be told.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The time since the start of the run.

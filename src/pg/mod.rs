@@ -8,6 +8,7 @@ pub mod copy;
 mod dsn;
 mod fault;
 pub mod fingerprint;
+mod lock;
 mod parameters;
 mod password;
 pub mod raw;
@@ -19,8 +20,9 @@ mod verify;
 
 pub use catalog::TableInfo;
 pub use copy::{BatchStream, ByteLoader, ByteStream, Loader};
+pub use lock::LockMode;
 pub use raw::RawAccess;
-pub use session::{Database, Session, Side};
+pub use session::{Database, Limits, Session, Side};
 pub use settings::Settings;
 pub use tokio_postgres::Row;
 pub use tokio_postgres::types::ToSql;

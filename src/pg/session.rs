@@ -19,11 +19,18 @@ use crate::error::{Error, Result};
 /// How long a failed run waits for its own backends to end.
 const END_BACKENDS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What every session begins with, whatever the role or the database has set: a long COPY or an
-/// exporter that waits is no fault, and a notice is no news.
+/// What every session begins with, whatever the role or the database has set: a long COPY, an exporter
+/// that waits, or a ledger that holds a lock is no fault, and a notice is no news. `transaction_timeout` came
+/// with PostgreSQL 17.
 const SESSION_SETTINGS: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+     SET idle_session_timeout = 0; \
+     SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'; \
      SET client_min_messages = warning; SET jit = off; SET DateStyle = 'ISO, YMD'; SET extra_float_digits = 1; \
      SET TimeZone = 'UTC'; SET standard_conforming_strings = on";
+
+/// What a session on V1 begins with, too. A policy that hides rows from the role would make them look deleted:
+/// the server refuses such a read where row security is off.
+const SOURCE_SETTINGS: &str = "SET default_transaction_read_only = on; SET row_security = off";
 
 /// Which of the two databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +55,23 @@ impl fmt::Display for Side {
 pub struct Database {
     side: Side,
     settings: Arc<Settings>,
+    limits: Limits,
     backends: Arc<Mutex<Vec<i32>>>,
+}
+
+/// How long the sessions of a database wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For a lock that another session holds.
+    pub lock: Duration,
+}
+
+impl Default for Limits {
+    /// A statement of the field's applications takes milliseconds; who holds a lock for longer than this has
+    /// forgotten it.
+    fn default() -> Self {
+        Self { lock: Duration::from_secs(30) }
+    }
 }
 
 /// A connection of its own.
@@ -59,7 +82,13 @@ pub struct Session {
 impl Database {
     /// A database to be connected to; nothing is opened yet.
     pub fn new(side: Side, settings: Settings) -> Self {
-        Self { side, settings: Arc::new(settings), backends: Arc::default() }
+        Self { side, settings: Arc::new(settings), limits: Limits::default(), backends: Arc::default() }
+    }
+
+    /// The same database, with sessions that wait so long.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Where it is, without a secret.
@@ -74,9 +103,11 @@ impl Database {
             .connect(&format!("xdoflow: {purpose}"))
             .await
             .map_err(|error| error.context(format_args!("{} database", self.side)))?;
-        client.batch_execute(SESSION_SETTINGS).await.map_err(server_error)?;
+        let lock_timeout = self.limits.lock.as_millis();
+        let settings = format!("{SESSION_SETTINGS}; SET lock_timeout = {lock_timeout}");
+        client.batch_execute(&settings).await.map_err(server_error)?;
         if self.side == Side::Source {
-            client.batch_execute("SET default_transaction_read_only = on").await.map_err(server_error)?;
+            client.batch_execute(SOURCE_SETTINGS).await.map_err(server_error)?;
         }
         let row = client
             .query_one("SELECT pg_backend_pid(), current_setting('server_version_num')::int", &[])

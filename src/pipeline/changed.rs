@@ -136,6 +136,7 @@ pub(super) struct Fingerprints {
 }
 
 /// What a publish does to the fingerprints of its entity.
+#[allow(clippy::large_enum_variant, reason = "there is one for each entity")]
 pub(super) enum Ending {
     /// Keeps those that were scanned.
     Keep(State, Found),

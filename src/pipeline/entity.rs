@@ -1,7 +1,6 @@
 //! One entity while it is copied: what its lanes share, and what becomes of an output.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,8 +13,8 @@ use super::{Run, copy_partition};
 use crate::error::{Error, Result};
 use crate::fingerprint::Damaged;
 use crate::partition::{IdRange, Partition};
-use crate::pg::Session;
 use crate::pg::sql::{self, TargetSql};
+use crate::pg::{LockMode, Session};
 use crate::pgcopy::RowBuffer;
 use crate::plan::EntityPlan;
 use crate::progress::Phase;
@@ -27,7 +26,7 @@ use crate::stage::staging::Staging;
 use crate::stage::transform::Transform;
 use crate::summary::{Mode, Way};
 use crate::transform::closure::delta::Delta;
-use crate::transform::closure::{self, BadEdge, Edges, Forest};
+use crate::transform::closure::{self, BadEdge, Edges, Forest, LinkChunk};
 use crate::transform::output::REJECT_COLUMNS;
 use crate::transform::{Output, Program, Tally};
 
@@ -36,7 +35,7 @@ pub(super) struct EntityRun {
     pub(super) run: Arc<Run>,
     pub(super) plan: Arc<EntityPlan>,
     pub(super) staging: Staging,
-    snapshot: Arc<SourceSnapshot>,
+    pub(super) snapshot: Arc<SourceSnapshot>,
     /// Which rows are read.
     pub(super) scope: Scope,
     pub(super) fingerprints: Arc<Fingerprints>,
@@ -120,7 +119,7 @@ impl EntityRun {
         let mut direct = None;
         if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
             let session = job.target.connect(&format!("publish {}", plan.entity)).await?;
-            publish::begin(&session, &plan.targets).await?;
+            publish::begin(&session, &plan.targets, LockMode::Writers).await?;
             // From here on nobody can write; until here somebody may have.
             chosen = way::choose(job, &plan, &scope, &publish::are_empty(&session, &plan.targets).await?);
             if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
@@ -130,7 +129,7 @@ impl EntityRun {
         let own = plan.program.targets().len();
         let compares = chosen.iter().any(|chosen| is(chosen, Way::Delta));
         let (image, visible) = if compares {
-            let image = SourceSnapshot::export(&job.target).await?;
+            let image = SourceSnapshot::export(&job.target, &[]).await?;
             let visible = image.visible().await?;
             (Some(image), visible)
         } else {
@@ -493,9 +492,9 @@ impl EntityRun {
         let make = async move {
             let key = derived.key.clone();
             transform.submit(move |program| program.reject_edges(&bad, &key)).await?;
-            for nodes in closure::chunks(links.len()) {
+            for chunk in links.chunks() {
                 let (links, gone) = (links.clone(), Arc::clone(&gone_here));
-                transform.submit(move |program| links.transform(program, nodes, &gone)).await?;
+                transform.submit(move |program| links.transform(program, chunk, &gone)).await?;
             }
             Ok(())
         };
@@ -539,21 +538,20 @@ enum Links {
 }
 
 impl Links {
-    /// How many nodes have links below them.
-    fn len(&self) -> usize {
+    fn chunks(&self) -> Vec<LinkChunk> {
         match self {
-            Self::All(forest) => forest.len(),
-            Self::Changed(delta) => delta.len(),
+            Self::All(forest) => forest.chunks(),
+            Self::Changed(delta) => closure::chunks_of_nodes(delta.len()),
         }
     }
 
-    /// The rows of the links below some nodes; the ends of links that are gone are added to `gone`.
-    fn transform(&self, program: &Program, nodes: Range<usize>, gone: &Mutex<Vec<(i64, i64)>>) -> Output {
+    /// The rows of some links; the ends of links that are gone are added to `gone`.
+    fn transform(&self, program: &Program, chunk: LinkChunk, gone: &Mutex<Vec<(i64, i64)>>) -> Output {
         match self {
-            Self::All(forest) => program.transform_links(forest, nodes),
+            Self::All(forest) => program.transform_links(forest, chunk),
             Self::Changed(delta) => {
                 let mut found = Vec::new();
-                let output = program.transform_delta(delta, nodes, &mut found);
+                let output = program.transform_delta(delta, chunk.nodes, &mut found);
                 lock(gone).append(&mut found);
                 output
             }

@@ -19,6 +19,7 @@ mod way;
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use tokio::sync::{OnceCell, Semaphore};
@@ -37,6 +38,7 @@ use crate::stage::staging::{self, Staging};
 use crate::stage::transform::Transform;
 use crate::summary::{EntitySummary, Mode, ReadChoice, RunSummary};
 
+pub use crate::stage::publish::MaxDeletes;
 pub use budget::RejectBudget;
 use changed::{Fingerprints, Scope};
 use entity::{EntityRun, Lane, Piece};
@@ -63,10 +65,23 @@ pub struct Job {
     pub only_ids: Option<Vec<Vec<i64>>>,
     /// Whether all rows are staged, even where that could be spared.
     pub stage_all: bool,
+    /// What it may do, and whether it is to be done at all.
+    pub safety: Safety,
     /// Whether only rows that changed since the last run are read, where that is known.
     pub changed: bool,
     /// The counters that a terminal shows.
     pub progress: Arc<Progress>,
+}
+
+/// How careful a run is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Safety {
+    /// Whether everything is done but the commit.
+    pub dry_run: bool,
+    /// How many rows may be deleted from a target because V1 no longer has their key.
+    pub max_deletes: MaxDeletes,
+    /// How long to wait for another run of the same entity; not at all by default.
+    pub wait: Duration,
 }
 
 /// What all parts of a run share.
@@ -118,15 +133,18 @@ impl Run {
             prune: job.prune,
             partial: job.only_ids.is_some(),
             entities: &entities,
+            dry_run: job.safety.dry_run,
             source: &source,
         };
-        let ledger = Arc::new(Ledger::begin(&job.target, &new_run).await?);
+        let waits = |text: String| job.progress.tell(text);
+        let ledger = Arc::new(Ledger::begin(&job.target, &new_run, job.safety.wait, waits).await?);
         let run_id = *self.run_id.get_or_init(|| ledger.run_id());
         for entity in &entities {
             staging::drop_leftovers(ledger.session(), entity).await?;
         }
 
-        let snapshot = Arc::new(SourceSnapshot::export(&job.source).await?);
+        let sources: Vec<_> = plans.iter().map(|plan| &plan.source).collect();
+        let snapshot = Arc::new(SourceSnapshot::export(&job.source, &sources).await?);
         let mut running = JoinSet::new();
         if !job.changed {
             running.spawn(Arc::clone(&self).count(plans.clone(), Arc::clone(&snapshot)));
@@ -148,6 +166,7 @@ impl Run {
             run_id,
             mode: job.mode,
             prune: job.prune,
+            dry_run: job.safety.dry_run,
             elapsed_ms: millis(job.progress.elapsed()),
             entities: entities.ok_or_else(|| Error::stop("an entity was not published"))?,
         })
@@ -289,6 +308,6 @@ fn joined<T>(task: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     task.unwrap_or_else(|error| Err(Error::stop(format!("a part of the run ended unexpectedly: {error}"))))
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

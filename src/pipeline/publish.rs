@@ -6,16 +6,17 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::changed::{Ending, count};
 use super::entity::{Compared, EntityRun, Piece, lock};
 use super::{copy_partition, millis};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::pg::fingerprint::files;
-use crate::pg::{Session, sql};
+use crate::pg::{LockMode, Session, sql};
 use crate::progress::Phase;
+use crate::sqlgen;
 use crate::stage::fingerprints;
 use crate::stage::image::Image;
 use crate::stage::ledger;
 use crate::stage::publish::{self, Publish, TargetLoad};
-use crate::summary::{EntitySummary, TargetSummary, Way};
+use crate::summary::{EntitySummary, Mode, TargetSummary, Way};
 
 impl EntityRun {
     /// Publishes the entity: one transaction for all its targets.
@@ -42,7 +43,7 @@ impl EntityRun {
             Some(session) => session,
             None => {
                 let session = job.target.connect(&format!("publish {}", plan.entity)).await?;
-                publish::begin(&session, &plan.targets).await?;
+                publish::begin(&session, &plan.targets, self.lock_mode(&summary)).await?;
                 session
             }
         };
@@ -57,6 +58,7 @@ impl EntityRun {
         let publish = Publish {
             mode: job.mode,
             prune: job.prune,
+            max_deletes: job.safety.max_deletes,
             partial: self.scope.is_partial(),
             changed: self.scope.changes().is_some(),
             targets: &plan.targets,
@@ -67,6 +69,7 @@ impl EntityRun {
             unique_source_id: plan.source.unique_id,
             progress,
         };
+        self.check_keys(&session, &publish).await?;
         publish.apply(&session, &mut summary).await?;
         ledger::record(&session, run_id, &summary).await?;
         let rejects = &self.staging.rejects;
@@ -76,12 +79,36 @@ impl EntityRun {
         let of = self.scope.ids().filter(|_| self.scope.is_partial());
         ledger::resolve_rejects(&session, run_id, &plan.entity, rejects, of).await?;
         self.keep_fingerprints(&session, run_id, &summary).await?;
+        if job.safety.dry_run {
+            // Everything was done as it would have been; what stays is the record of it.
+            session.batch("ROLLBACK; BEGIN").await?;
+            ledger::record(&session, run_id, &summary).await?;
+        }
         session.batch(&self.staging.drop_sql()).await?;
         session.batch("COMMIT").await?;
         job.progress.enter(plan.index, Phase::Done);
         summary.elapsed_ms = millis(progress.elapsed());
         // The one publish of an entity sets its summary once.
         let _ = plan.summary.set(summary);
+        Ok(())
+    }
+
+    /// A merge key must stand once in V1; which of two rows should win is not ours to guess.
+    async fn check_keys(&self, session: &Session, publish: &Publish<'_>) -> Result<()> {
+        for (index, target) in self.plan.targets.iter().enumerate() {
+            let keys = publish.repeated_keys(session, index).await?;
+            if keys.is_empty() {
+                continue;
+            }
+            // The staging table does not know which rows of V1 it was made of. Where V1 cannot be asked, the
+            // keys alone have to do.
+            let named = self.repeated_in_source(index).await.unwrap_or_default();
+            let keys = if named.is_empty() { keys } else { named };
+            return Err(Error::stop("V1 holds the same merge key more than once")
+                .context(format_args!("publishing {}", target.label))
+                .detail(format!("{}: {}", target.key.join(", "), keys.join("; ")))
+                .hint("remove the rows that stand twice from V1, or choose another key in the pipeline"));
+        }
         Ok(())
     }
 
@@ -103,6 +130,28 @@ impl EntityRun {
             self.listed[index].store(listed, Relaxed);
         }
         Ok(())
+    }
+
+    /// The merge keys of a target that V1 holds more than once, with the ids of the rows that bear them.
+    async fn repeated_in_source(&self, index: usize) -> Result<Vec<String>> {
+        let spec = &self.run.job.specs[self.plan.index];
+        let Some(target) = spec.targets.get(index) else { return Ok(Vec::new()) };
+        let live = &self.plan.targets[index].info.columns;
+        let sql = sqlgen::repeated_keys(spec, target, live, &self.plan.source.info().name)?;
+        let rows = self.snapshot.session().query(&sql, &[]).await?;
+        let named = |row: &crate::pg::Row| {
+            let ids: Vec<String> = row.get::<_, Vec<i64>>(1).iter().map(i64::to_string).collect();
+            format!("{} (ids {})", row.get::<_, String>(0), ids.join(", "))
+        };
+        Ok(rows.iter().map(named).collect())
+    }
+
+    /// The lock that the publish needs: to replace, it empties the targets by TRUNCATE where it can.
+    fn lock_mode(&self, summary: &EntitySummary) -> LockMode {
+        let truncates = self.plan.targets.iter().zip(&summary.targets).any(|(target, counts)| {
+            self.run.job.mode == Mode::Replace && (counts.quarantined == 0 || !target.key_is_id)
+        });
+        if truncates { LockMode::Everyone } else { LockMode::Writers }
     }
 
     /// Keeps the fingerprints of what was published, or makes those void that it does not agree with.

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::cast::Cast;
 use super::closure::delta::Delta;
-use super::closure::{BadEdge, Edge, Forest, Link};
+use super::closure::{BadEdge, Edge, Forest, Link, LinkChunk};
 use super::document::{Found, NoKeys, Raw, TextValue, WantedKeys, follow};
 use super::output::{Output, Rule, Tally};
 use super::rules::{Ruled, Rules};
@@ -70,6 +70,8 @@ pub struct ColumnProgram {
 pub enum Source {
     /// The row's id.
     Id,
+    /// A key of the document: nearly all.
+    Key(usize),
     /// The first of these that is not absent.
     Paths(Vec<Path>),
     /// The same payload in each row.
@@ -112,13 +114,21 @@ struct Row<'a, R> {
     found: &'a Found<R>,
 }
 
-/// Where a cell's value was found.
-#[derive(Clone, Copy)]
-enum Origin<R> {
-    Nowhere,
-    Id,
-    Document(R),
+/// The cell that is being written.
+struct Place<'a, R> {
+    target: &'a TargetProgram,
+    /// That of the tally.
+    slot: usize,
+    row: &'a Row<'a, R>,
 }
+
+impl<R> Clone for Place<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Place<'_, R> {}
 
 /// Buffers that live from one document to the next.
 pub(super) struct Scratch<R> {
@@ -202,22 +212,25 @@ impl Program {
         output
     }
 
-    /// Transforms the links below some nodes of a forest into rows of a derived target.
-    pub fn transform_links(&self, forest: &Forest, nodes: Range<usize>) -> Output {
-        let mut links = Vec::new();
-        let mut bytes = 0;
-        for node in nodes {
-            forest.links_below(node, |link| {
-                let document = link.document();
-                bytes += document.len();
-                links.push((link.ancestor, link.descendant, document));
+    /// Transforms some links of a forest into rows of a derived target, in the order of its key: so they can be
+    /// compared with the rows of a table in that order.
+    pub fn transform_links(&self, forest: &Forest, chunk: LinkChunk) -> Output {
+        let mut text = String::new();
+        let mut ends = Vec::new();
+        for node in chunk.nodes {
+            forest.links_below(node, chunk.places.clone(), |link| {
+                link.write_document(&mut text);
+                // A derived row has no id of its own; in messages it is known by its ancestor.
+                ends.push((link.ancestor, text.len()));
             });
         }
-        // In the order of the key, so that they can be compared with the rows of a table in that order.
-        links.sort_unstable_by_key(|&(ancestor, descendant, _)| (ancestor, descendant));
-        // A derived row has no id of its own; in messages it is known by its ancestor.
-        let documents = links.iter().map(|(ancestor, _, document)| (*ancestor, document.as_str()));
-        self.transform_documents(documents, bytes)
+        let mut start = 0;
+        let documents = ends.iter().map(|&(ancestor, end)| {
+            let document = &text[start..end];
+            start = end;
+            (ancestor, document)
+        });
+        self.transform_documents(documents, text.len())
     }
 
     /// Transforms the links below some ancestors of a delta that are new or have another chain; adds the ends of
@@ -373,7 +386,8 @@ impl TargetProgram {
         buffer.begin_row(self.columns.len() as u16);
         for (index, column) in self.columns.iter().enumerate() {
             let slot = self.first_slot + index;
-            if let Err(no_row) = column.write(self, slot, row, buffer, scratch, output) {
+            let place = Place { target: self, slot, row };
+            if let Err(no_row) = column.write(place, buffer, scratch, output) {
                 buffer.abandon_row();
                 return Err(no_row);
             }
@@ -384,94 +398,115 @@ impl TargetProgram {
 }
 
 impl ColumnProgram {
+    #[inline]
     fn write<'d, R: Raw<'d>>(
         &self,
-        target: &TargetProgram,
-        slot: usize,
-        row: &Row<'_, R>,
+        place: Place<'_, R>,
         buffer: &mut RowBuffer,
         scratch: &mut Scratch<R>,
         output: &mut Output,
     ) -> Result<(), NoRow> {
-        let origin = match &self.source {
+        let Place { row, slot, .. } = place;
+        // A value is read where it stands: handed around by itself, it would be written and read again.
+        let value = match &self.source {
+            Source::Key(key) => match row.found.get(*key) {
+                Some(raw) => raw.value(&mut scratch.text)?,
+                None => Value::Null,
+            },
+            Source::Paths(paths) => match find_first(paths, row, &mut scratch.inner)? {
+                Some(raw) => raw.value(&mut scratch.text)?,
+                None => Value::Null,
+            },
+            Source::Id => Value::Number(row.id_text),
             Source::Const(payload) => {
                 buffer.field(payload);
                 return Ok(());
             }
-            Source::Id => Origin::Id,
-            Source::Paths(paths) => {
-                let mut origin = Origin::Nowhere;
-                for path in paths {
-                    if let Some(raw) = path.find(row, &mut scratch.inner)? {
-                        origin = Origin::Document(raw);
-                        break;
-                    }
-                }
-                origin
-            }
         };
-        let value = match origin {
-            Origin::Nowhere => Value::Null,
-            Origin::Id => Value::Number(row.id_text),
-            Origin::Document(raw) => raw.value(&mut scratch.text)?,
+        let (present, coercion) = match self.cell(&value, buffer) {
+            Ok(written) => written,
+            Err(reason) => return self.reject(place, reason, buffer, scratch, output),
         };
-        let reason = match self.cell(value, buffer) {
-            Ok((true, coercion)) => {
-                self.count(coercion, slot, row.id, output);
-                return Ok(());
-            }
-            Ok((false, coercion)) => {
-                self.count(coercion, slot, row.id, output);
-                let reason = match &self.default {
-                    Some(payload) => {
-                        buffer.field(payload);
-                        return Ok(());
-                    }
-                    None if self.is_merge_key => Reason::NoKey,
-                    None if self.not_null => Reason::NullNotAllowed,
-                    None => {
-                        buffer.null();
-                        return Ok(());
-                    }
-                };
-                let raw = origin.json(row.id_text, &mut scratch.text)?;
-                return Err(self.set_aside(target, slot, row.id, raw, reason, output));
-            }
-            Err(reason) => reason,
-        };
-        let raw = origin.json(row.id_text, &mut scratch.text)?;
-        match (self.on_reject, &self.default) {
-            (OnReject::Abort, _) => Err(NoRow::Aborted(self.abort(target, row.id, reason))),
-            (OnReject::Cell, Some(payload)) if !self.is_merge_key => {
-                write_reject(output, slot, row.id, Reject::cell(target, self, raw, reason));
+        if let Some(coercion) = coercion {
+            output.tally.count(slot, Rule::Coerced(coercion), row.id);
+        }
+        match &self.default {
+            _ if present => Ok(()),
+            Some(payload) => {
                 buffer.field(payload);
                 Ok(())
             }
-            (OnReject::Cell, None) if !self.not_null && !self.is_merge_key => {
-                write_reject(output, slot, row.id, Reject::cell(target, self, raw, reason));
+            None if self.is_merge_key => Err(self.set_aside(place, Reason::NoKey, scratch, output)),
+            None if self.not_null => Err(self.set_aside(place, Reason::NullNotAllowed, scratch, output)),
+            None => {
                 buffer.null();
                 Ok(())
             }
-            _ => Err(self.set_aside(target, slot, row.id, raw, reason, output)),
         }
+    }
+
+    /// Writes what stands in the place of a value that was rejected.
+    #[cold]
+    fn reject<'d, R: Raw<'d>>(
+        &self,
+        place: Place<'_, R>,
+        reason: Reason,
+        buffer: &mut RowBuffer,
+        scratch: &mut Scratch<R>,
+        output: &mut Output,
+    ) -> Result<(), NoRow> {
+        let Place { target, slot, row } = place;
+        if self.on_reject == OnReject::Abort {
+            return Err(NoRow::Aborted(self.abort(target, row.id, reason)));
+        }
+        let instead = match &self.default {
+            _ if self.on_reject == OnReject::Row || self.is_merge_key => None,
+            Some(payload) => Some(Some(payload)),
+            None if self.not_null => None,
+            None => Some(None),
+        };
+        let Some(instead) = instead else {
+            return Err(self.set_aside(place, reason, scratch, output));
+        };
+        let raw = self.raw_json(row, scratch)?;
+        write_reject(output, slot, row.id, Reject::cell(target, self, raw, reason));
+        match instead {
+            Some(payload) => buffer.field(payload),
+            None => buffer.null(),
+        }
+        Ok(())
     }
 
     /// Appends the field of a value; says whether it is one, not NULL. On NULL nothing is appended.
-    fn cell(&self, value: Value<'_>, buffer: &mut RowBuffer) -> Result<(bool, Option<Coercion>), Reason> {
-        let Some(rules) = &self.rules else { return self.cast_into(value, buffer) };
-        match rules.apply(value)? {
-            Ruled::Null => Ok((false, Some(Coercion::NamedNull))),
-            Ruled::Unchanged => self.cast_into(value, buffer),
-            Ruled::Text(text) => {
-                let (present, coercion) = self.cast_into(Value::String(text.as_str()), buffer)?;
-                Ok((present, coercion.or(Some(Coercion::TextRule))))
-            }
+    #[inline(always)]
+    fn cell(&self, value: &Value<'_>, buffer: &mut RowBuffer) -> Result<(bool, Option<Coercion>), Reason> {
+        match &self.rules {
+            None => self.cast_into(value, buffer),
+            Some(rules) => self.cell_by_rules(rules, value, buffer),
         }
     }
 
+    #[inline(never)]
+    fn cell_by_rules(
+        &self,
+        rules: &Rules,
+        value: &Value<'_>,
+        buffer: &mut RowBuffer,
+    ) -> Result<(bool, Option<Coercion>), Reason> {
+        let text = match rules.apply(*value)? {
+            Ruled::Null => return Ok((false, Some(Coercion::NamedNull))),
+            Ruled::Unchanged => None,
+            Ruled::Text(text) => Some(text),
+        };
+        let ruled = text.as_deref().map_or(*value, Value::String);
+        let (present, coercion) = self.cast_into(&ruled, buffer)?;
+        Ok((present, coercion.or(text.map(|_| Coercion::TextRule))))
+    }
+
+    #[inline(always)]
     fn cast_into(
         &self,
-        value: Value<'_>,
+        value: &Value<'_>,
         buffer: &mut RowBuffer,
     ) -> Result<(bool, Option<Coercion>), Reason> {
         let mut coercion = None;
@@ -483,24 +518,35 @@ impl ColumnProgram {
         Ok((present, coercion))
     }
 
-    fn count(&self, coercion: Option<Coercion>, slot: usize, id: i64, output: &mut Output) {
-        if let Some(coercion) = coercion {
-            output.tally.count(slot, Rule::Coerced(coercion), id);
-        }
-    }
-
-    fn set_aside(
+    /// Puts the whole row into the quarantine.
+    #[cold]
+    fn set_aside<'d, R: Raw<'d>>(
         &self,
-        target: &TargetProgram,
-        slot: usize,
-        id: i64,
-        raw: Option<&str>,
+        place: Place<'_, R>,
         reason: Reason,
+        scratch: &mut Scratch<R>,
         output: &mut Output,
     ) -> NoRow {
+        let Place { target, slot, row } = place;
+        let Ok(raw) = self.raw_json(row, scratch) else { return NoRow::Corrupt };
         let reject = Reject { whole_row: true, ..Reject::cell(target, self, raw, reason) };
-        write_reject(output, slot, id, reject);
+        write_reject(output, slot, row.id, reject);
         NoRow::Quarantined
+    }
+
+    /// The value as JSON, for the quarantine; `None` where it is absent.
+    fn raw_json<'s, 'd: 's, R: Raw<'d>>(
+        &self,
+        row: &Row<'s, R>,
+        scratch: &'s mut Scratch<R>,
+    ) -> Result<Option<&'s str>, Corrupt> {
+        let raw = match &self.source {
+            Source::Id => return Ok(Some(row.id_text)),
+            Source::Const(_) => None,
+            Source::Key(key) => row.found.get(*key).copied(),
+            Source::Paths(paths) => find_first(paths, row, &mut scratch.inner)?,
+        };
+        raw.filter(|raw| !raw.is_null()).map(|raw| raw.json(&mut scratch.text)).transpose()
     }
 
     fn abort(&self, target: &TargetProgram, id: i64, reason: Reason) -> Error {
@@ -515,24 +561,24 @@ impl ColumnProgram {
     }
 }
 
-impl<'d, R: Raw<'d>> Origin<R> {
-    /// The value as JSON; `None` where it is absent.
-    fn json<'s>(self, id_text: &'s str, scratch: &'s mut String) -> Result<Option<&'s str>, Corrupt>
-    where
-        'd: 's,
-    {
-        match self {
-            Self::Nowhere => Ok(None),
-            Self::Id => Ok(Some(id_text)),
-            Self::Document(raw) => raw.json(scratch).map(Some),
+/// The first value of some paths that is not absent.
+fn find_first<'d, R: Raw<'d>>(
+    paths: &[Path],
+    row: &Row<'_, R>,
+    inner: &mut Found<R>,
+) -> Result<Option<R>, Corrupt> {
+    for path in paths {
+        if let Some(raw) = path.find(row, inner)? {
+            return Ok(Some(raw));
         }
     }
+    Ok(None)
 }
 
 impl Path {
     /// The value; `None` where it is missing or null.
     fn find<'d, R: Raw<'d>>(&self, row: &Row<'_, R>, inner: &mut Found<R>) -> Result<Option<R>, Corrupt> {
-        let Some(mut raw) = row.found.get(self.slot) else { return Ok(None) };
+        let Some(&(mut raw)) = row.found.get(self.slot) else { return Ok(None) };
         if !self.steps.is_empty() {
             match follow(raw, &self.steps, inner)? {
                 Some(found) => raw = found,
@@ -562,7 +608,7 @@ impl EdgePaths {
     ) -> Result<Option<i64>, Corrupt> {
         let Some(raw) = path.find(row, &mut scratch.inner)? else { return Ok(None) };
         let mut payload = Vec::with_capacity(8);
-        if self.reference.encode(raw.value(&mut scratch.text)?, &mut payload).is_err() {
+        if self.reference.encode(&raw.value(&mut scratch.text)?, &mut payload).is_err() {
             return Ok(None);
         }
         // NULL has no payload.

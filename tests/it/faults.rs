@@ -52,7 +52,7 @@ pub const WAITING: &str = "SELECT count(*) > 0 FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND application_name LIKE 'xdoflow%' AND datname = current_database()";
 
 /// No staging table is left, and no session of the program.
-fn assert_nothing_left(database: &Database) {
+pub fn assert_nothing_left(database: &Database) {
     assert_eq!(database.lines("SELECT relname FROM pg_class WHERE relname LIKE 'stage%'"), [] as [&str; 0]);
     wait_until(
         &database.session(),

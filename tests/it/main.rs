@@ -26,6 +26,7 @@ mod exact;
 mod faults;
 mod floors;
 mod fuzz;
+mod guards;
 mod hostile;
 mod idle;
 mod import;

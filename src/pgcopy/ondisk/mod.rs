@@ -32,6 +32,7 @@ mod tests;
 
 /// The byte order of the server's machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum ByteOrder {
     /// The lowest byte first: x86-64, ARM, POWER little-endian.
     Little,
@@ -44,6 +45,9 @@ pub enum ByteOrder {
 pub struct Corrupt;
 
 /// A value, as a slice of the document that it stands in.
+///
+/// It is copied for each cell. So its parts leave no padding: a copy of padding in pieces makes the next
+/// load wait for the stores before it, which was a tenth of the whole transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskValue<'d> {
     kind: Kind,
@@ -54,6 +58,7 @@ pub struct DiskValue<'d> {
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Kind {
     /// `null`
     Null,
@@ -173,6 +178,14 @@ impl<'d> DiskValue<'d> {
     /// Where some part of it is not in this form; what was appended before stays.
     pub fn print(self, out: &mut String) -> Result<(), Corrupt> {
         print::print(self, out)
+    }
+
+    /// Prints a container in place of what is in `out`; says what it is.
+    #[inline(never)]
+    pub(crate) fn printed(self, out: &mut String) -> Result<Shape, Corrupt> {
+        out.clear();
+        self.print(out)?;
+        Ok(self.container()?.shape())
     }
 
     /// The container that it is.

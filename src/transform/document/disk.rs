@@ -23,13 +23,17 @@ impl<'d> Raw<'d> for DiskValue<'d> {
         let mut next = 0;
         let mut previous: Option<Sorted<'_>> = None;
         while let Some(key) = keys.next()? {
-            let key = Sorted::new(key.data, key.at, key.bytes());
+            let guess = wanted.guess(next, key.data, key.at).filter(|guess| guess.bytes.len() == key.len);
+            let key = guess.unwrap_or_else(|| Sorted::new(key.data, key.at, key.bytes()));
             // In another order the merge would miss keys that are there.
             if previous.is_some_and(|previous| previous.cmp(&key).is_ge()) {
                 return Err(NoKeys::Corrupt);
             }
             previous = Some(key);
-            if wanted.is_next(&mut next, key) {
+            if guess.is_some() {
+                found.put(next, values.next()?);
+                next += 1;
+            } else if wanted.is_next(&mut next, key) {
                 found.put(next - 1, values.next()?);
             } else {
                 values.skip()?;
@@ -43,7 +47,7 @@ impl<'d> Raw<'d> for DiskValue<'d> {
         self.kind() == Kind::Null
     }
 
-    #[inline]
+    #[inline(always)]
     fn value<'s>(self, scratch: &'s mut String) -> Result<Value<'s>, Corrupt>
     where
         'd: 's,
@@ -58,14 +62,10 @@ impl<'d> Raw<'d> for DiskValue<'d> {
                 self.print_number(scratch)?;
                 Value::Number(scratch)
             }
-            Kind::Container => {
-                scratch.clear();
-                self.print(scratch)?;
-                match self.container()?.shape() {
-                    Shape::Object => Value::Object(scratch),
-                    Shape::Array | Shape::Scalar => Value::Array(scratch),
-                }
-            }
+            Kind::Container => match self.printed(scratch)? {
+                Shape::Object => Value::Object(scratch),
+                Shape::Array | Shape::Scalar => Value::Array(scratch),
+            },
         })
     }
 
