@@ -252,13 +252,16 @@ fn kill_runs(seed: u64, arguments: &[&str], stride: usize) {
     let (before, place) = database.url.rsplit_once('@').expect("a user");
     let (address, name) = place.split_once('/').expect("a database");
     let (mut published, mut alive, mut last) = (0, 0, 1);
-    // The runs of all rounds have about as many statements: what is done to V1 is of one kind.
+    // The runs of all rounds have as many statements, since what is done to V1 is always the same.
     while alive < 3 {
-        for (id, document) in [(5, dice.document()), (6, dice.document()), (7, dice.document())] {
-            v1.sql(&format!("UPDATE source SET xdo = '{document}' WHERE id = {id}"));
-        }
-        v1.sql(&format!("DELETE FROM source WHERE id = {last} + 100"));
-        v1.sql(&format!("INSERT INTO source VALUES ({last} + 100 + {stride}, '{}')", dice.document()));
+        // A value that is rejected, an edge that changes, a row that goes and one that comes.
+        let document = format!(
+            r#"{{"name": "n{last}", "age": "old", "code": "c", "node": 50, "boss": {}}}"#,
+            51 + last % 2
+        );
+        v1.sql(&format!("INSERT INTO source VALUES ({last} + 100, '{document}')"));
+        v1.sql(&format!("UPDATE source SET xdo = '{document}' WHERE id = 5"));
+        v1.sql(&format!("DELETE FROM source WHERE id = {last} + 100 - {stride}"));
         let proxy = Proxy::open(address.to_owned(), last);
         let url = format!("{before}@127.0.0.1:{}/{name}", proxy.port);
         let mut command = database.command(arguments);
