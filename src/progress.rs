@@ -241,6 +241,19 @@ impl EntityProgress {
         self.rejects.fetch_add(count, Relaxed) + count
     }
 
+    /// Takes back rows and bytes that came from V1 and are to come again.
+    pub fn take_back_read(&self, rows: u64, bytes: u64) {
+        self.read_rows.fetch_sub(rows, Relaxed);
+        self.read_bytes.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Takes back what was accounted for, sent and rejected of them.
+    pub fn take_back_load(&self, rows: u64, bytes: u64, rejects: u64) {
+        self.load_rows.fetch_sub(rows, Relaxed);
+        self.load_bytes.fetch_sub(bytes, Relaxed);
+        self.rejects.fetch_sub(rejects, Relaxed);
+    }
+
     /// Says how many staged rows there are to publish.
     pub fn expect_publish(&self, rows: u64) {
         self.publish_total.store(rows, Relaxed);
@@ -249,11 +262,6 @@ impl EntityProgress {
     /// Staged rows whose part of the publish is done.
     pub fn publish(&self, rows: u64) {
         self.publish_done.fetch_add(rows, Relaxed);
-    }
-
-    /// Rows that came from V1 so far.
-    pub fn rows_read(&self) -> u64 {
-        self.read_rows.load(Relaxed)
     }
 
     /// From the first byte read to the commit.

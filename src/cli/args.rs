@@ -69,6 +69,9 @@ pub struct LimitArgs {
     /// Seconds to wait for a lock that another session holds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub lock_timeout: u32,
+    /// Seconds without a byte after which the server is asked whether it still works on a statement
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub stall_timeout: u32,
 }
 
 /// Which pipelines

@@ -33,7 +33,10 @@ impl Databases {
 
 impl From<LimitArgs> for Limits {
     fn from(arguments: LimitArgs) -> Self {
-        Self { lock: Duration::from_secs(arguments.lock_timeout.into()) }
+        Self {
+            lock: Duration::from_secs(arguments.lock_timeout.into()),
+            stall: Duration::from_secs(arguments.stall_timeout.into()),
+        }
     }
 }
 

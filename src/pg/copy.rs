@@ -15,6 +15,7 @@ use tokio_postgres::{CopyInSink, CopyOutStream};
 
 use super::connect::server_error;
 use super::session::Session;
+use super::watch::Patience;
 use crate::error::{Error, Result};
 use crate::pgcopy::{Batch, Form, Framer, Malformed, RowBuffer, encode};
 
@@ -23,27 +24,32 @@ pub struct ByteStream {
     chunks: Receiver<Vec<u8>>,
     /// Knows how the COPY has ended.
     stream: Pin<Box<CopyOutStream>>,
+    patience: Patience,
 }
 
 impl ByteStream {
     /// Starts the COPY. A chunk has about so many bytes; the last one has what is left.
     pub async fn open(session: &Session, sql: &str, chunk_bytes: usize) -> Result<Self> {
         let announcement = session.taps().announce(chunk_bytes);
-        match session.client().copy_out(sql).await {
-            Ok(stream) => Ok(Self { chunks: announcement.chunks, stream: Box::pin(stream) }),
+        match session.watch().over(session.client().copy_out(sql)).await {
+            Ok(stream) => Ok(Self {
+                chunks: announcement.chunks,
+                stream: Box::pin(stream),
+                patience: Patience::new(session.watch()),
+            }),
             Err(error) => {
                 session.taps().take_back(&announcement);
-                Err(server_error(error))
+                Err(error)
             }
         }
     }
 
     /// The next bytes; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        if let Some(chunk) = self.chunks.next().await {
+        if let Some(chunk) = self.patience.over(self.chunks.next()).await? {
             return Ok(Some(chunk));
         }
-        let rest = self.stream.next().await.transpose().map_err(server_error)?;
+        let rest = self.patience.over(self.stream.next()).await?.transpose().map_err(server_error)?;
         Ok(rest.map(|bytes| bytes.to_vec()))
     }
 }
@@ -96,16 +102,18 @@ fn malformed(cause: Malformed) -> Error {
 /// A `COPY … FROM STDIN (FORMAT binary)` that takes row buffers.
 pub struct Loader {
     sink: Pin<Box<CopyInSink<Bytes>>>,
+    patience: Patience,
     rows: u64,
 }
 
 impl Loader {
     /// Starts the COPY and sends the header.
     pub async fn open(session: &Session, sql: &str) -> Result<Self> {
-        let sink = session.client().copy_in(sql).await.map_err(server_error)?;
+        let sink = session.watch().over(session.client().copy_in(sql)).await?;
         let mut sink = Box::pin(sink);
-        sink.feed(Bytes::from(encode::header())).await.map_err(server_error)?;
-        Ok(Self { sink, rows: 0 })
+        let mut patience = Patience::new(session.watch());
+        patience.over(sink.feed(Bytes::from(encode::header()))).await?.map_err(server_error)?;
+        Ok(Self { sink, patience, rows: 0 })
     }
 
     /// Sends rows. An `Ok` says that they were handed to the connection, not that the server took
@@ -115,13 +123,14 @@ impl Loader {
             return Ok(());
         }
         self.rows += rows.rows();
-        self.sink.send(Bytes::from(rows.into_bytes())).await.map_err(server_error)
+        self.patience.over(self.sink.send(Bytes::from(rows.into_bytes()))).await?.map_err(server_error)
     }
 
     /// Sends the trailer and waits for the server's word. Returns the rows that it stored.
     pub async fn finish(mut self) -> Result<u64> {
-        self.sink.send(Bytes::from_static(&encode::TRAILER)).await.map_err(server_error)?;
-        let stored = self.sink.as_mut().finish().await.map_err(server_error)?;
+        let trailer = self.sink.send(Bytes::from_static(&encode::TRAILER));
+        self.patience.over(trailer).await?.map_err(server_error)?;
+        let stored = self.patience.over(self.sink.as_mut().finish()).await?.map_err(server_error)?;
         if stored != self.rows {
             return Err(Error::stop("the target stored another number of rows than were sent")
                 .detail(format!("sent {}, stored {stored}", self.rows))
@@ -134,21 +143,23 @@ impl Loader {
 /// A `COPY … FROM STDIN` that takes bytes as they are, header and trailer among them.
 pub struct ByteLoader {
     sink: Pin<Box<CopyInSink<Bytes>>>,
+    patience: Patience,
 }
 
 impl ByteLoader {
     /// Starts the COPY.
     pub async fn open(session: &Session, sql: &str) -> Result<Self> {
-        Ok(Self { sink: Box::pin(session.client().copy_in(sql).await.map_err(server_error)?) })
+        let sink = session.watch().over(session.client().copy_in(sql)).await?;
+        Ok(Self { sink: Box::pin(sink), patience: Patience::new(session.watch()) })
     }
 
     /// Sends bytes; as for [`Loader::send`], an `Ok` says little.
     pub async fn send(&mut self, bytes: Bytes) -> Result<()> {
-        self.sink.send(bytes).await.map_err(server_error)
+        self.patience.over(self.sink.send(bytes)).await?.map_err(server_error)
     }
 
     /// Waits for the server's word. Returns the rows that it stored.
     pub async fn finish(mut self) -> Result<u64> {
-        self.sink.as_mut().finish().await.map_err(server_error)
+        self.patience.over(self.sink.as_mut().finish()).await?.map_err(server_error)
     }
 }

@@ -18,6 +18,7 @@ pub mod sql;
 mod tap;
 mod tls;
 mod verify;
+mod watch;
 
 pub use catalog::TableInfo;
 pub use copy::{BatchStream, ByteLoader, ByteStream, Loader};

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::changed::{Ending, count};
-use super::entity::{Compared, EntityRun, Piece, lock};
-use super::{copy_partition, millis};
+use super::changed::{Ending, Scope, count};
+use super::entity::{Compared, EntityRun, lock};
+use super::millis;
+use super::piece::Piece;
 use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::pg::fingerprint::files;
@@ -20,12 +21,13 @@ use crate::summary::{EntitySummary, Mode, TargetSummary, Way};
 
 impl EntityRun {
     /// Publishes the entity: one transaction for all its targets.
-    pub(super) async fn publish(&self, run_id: i64) -> Result<()> {
+    pub(super) async fn publish(&self) -> Result<()> {
         let job = &self.run.job;
+        let run_id = self.ledger.run_id();
         let plan = &self.plan;
         let progress = job.progress.entity(plan.index);
         let tallies = self.tallies();
-        let rows_read = progress.rows_read();
+        let rows_read = self.rows_read.load(Relaxed);
         // The count of the start may still be under way.
         progress.expect(rows_read, plan.program.targets().len() as u64);
         let mut summary = plan.summarize(&tallies, rows_read);
@@ -37,6 +39,8 @@ impl EntityRun {
             None => self.fingerprints.full_summary(),
         };
         self.check_reject_share(&summary, &tallies)?;
+        self.check_count(rows_read).await?;
+        self.check_standing().await?;
         job.progress.enter(plan.index, Phase::Publishing);
         progress.expect_publish(summary.targets.iter().map(|target| target.loaded).sum());
         let session = match self.end_direct().await? {
@@ -91,6 +95,24 @@ impl EntityRun {
         // The one publish of an entity sets its summary once.
         let _ = plan.summary.set(summary);
         Ok(())
+    }
+
+    /// As many rows must have come as the server says there are. Only of a table it is sure to say so: a view may
+    /// have other rows each time.
+    async fn check_count(&self, rows_read: u64) -> Result<()> {
+        let source = &self.plan.source;
+        if !matches!(self.scope, Scope::All) || !source.info().has_ctid {
+            return Ok(());
+        }
+        let rows = match self.run.counted[self.plan.index].get() {
+            Some(rows) => *rows,
+            None => source.count(self.snapshot.session(), None).await?,
+        };
+        if rows == rows_read {
+            return Ok(());
+        }
+        Err(Error::stop(format!("{rows_read} rows of {} were read, and V1 has {rows}", self.plan.entity))
+            .hint("the connection may run through a proxy that changes data; if not, please report this"))
     }
 
     /// A merge key must stand once in V1; which of two rows should win is not ours to guess.
@@ -219,7 +241,7 @@ impl EntityRun {
                 partition = Some(Partition::Range(compared.ranges[range]));
             }
             if let Some(partition) = partition {
-                copy_partition(self, &mut lane, &Piece { partition, range, again: true }).await?;
+                self.copy_once(&mut lane, &Piece { number: -1, partition, range, again: true }).await?;
             }
         }
         Ok(())

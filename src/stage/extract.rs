@@ -102,6 +102,16 @@ impl SourceSnapshot {
         &self.exporter
     }
 
+    /// Whether it still stands.
+    ///
+    /// # Errors
+    /// It does not: what was read under it cannot be completed.
+    pub async fn check(&self) -> Result<()> {
+        self.exporter.check().await.map_err(|error| {
+            error.stopping().context("the session that holds the snapshot of the run").hint("run again")
+        })
+    }
+
     /// What it sees, as text: a `pg_snapshot`.
     pub async fn visible(&self) -> Result<String> {
         Ok(self.exporter.query_one("SELECT pg_current_snapshot()::text", &[]).await?.get(0))

@@ -104,6 +104,16 @@ impl Ledger {
         &self.session
     }
 
+    /// Whether the run still holds the locks of its entities.
+    ///
+    /// # Errors
+    /// It does not: another run may have begun.
+    pub async fn check(&self) -> Result<()> {
+        self.session.check().await.map_err(|error| {
+            error.stopping().context("the session that holds the lock of the run").hint("run again")
+        })
+    }
+
     /// Marks the run as done.
     pub async fn finish(&self) -> Result<()> {
         self.session
@@ -275,10 +285,15 @@ async fn create(session: &Session) -> Result<()> {
 
 const CREATE: &str = include_str!("ledger.sql");
 
+/// Takes the lock of an entity for the session, where nobody else holds it.
+pub async fn try_lock(session: &Session, entity: &str) -> Result<bool> {
+    let sql = "SELECT pg_try_advisory_lock($1, hashtext($2))";
+    Ok(session.query_one(sql, &[&LOCK_CLASS, &entity]).await?.get(0))
+}
+
 /// Takes the lock of an entity; waits so long for a run that holds it, or says who it is.
 async fn lock(session: &Session, entity: &str, wait: Duration, waits: &impl Fn(String)) -> Result<()> {
-    let try_lock = "SELECT pg_try_advisory_lock($1, hashtext($2))";
-    if session.query_one(try_lock, &[&LOCK_CLASS, &entity]).await?.get(0) {
+    if try_lock(session, entity).await? {
         return Ok(());
     }
     let holder = holder(session, entity).await?;
