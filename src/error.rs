@@ -82,6 +82,13 @@ impl Error {
         self
     }
 
+    /// The same error, which stops the run whatever it was before.
+    #[must_use]
+    pub fn stopping(mut self) -> Self {
+        self.0.fate = Fate::Stop;
+        self
+    }
+
     /// Says what was being done when the error was met: `loading "user": …`.
     #[must_use]
     pub fn context(mut self, doing: impl fmt::Display) -> Self {

@@ -1,10 +1,11 @@
 //! How far a run is: counters that the data path raises and a terminal reads.
 //!
-//! One writer side, any number of readers, no lock: the data path never waits for a terminal. A
+//! One writer side, any number of readers, no lock on a counter: the data path never waits for a terminal. A
 //! reader takes a [`Snapshot`] about ten times a second; positions never pass their totals, and each
 //! phase ends at exactly 100 %.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The counters of one run.
@@ -13,6 +14,8 @@ pub struct Progress {
     started: Instant,
     words: Words,
     entities: Vec<EntityProgress>,
+    /// What is to be told and was not yet.
+    notes: Mutex<Vec<String>>,
 }
 
 /// The counters of one entity.
@@ -143,7 +146,7 @@ impl Progress {
     /// The same, for work whose phases have other names.
     pub fn with_words(entities: impl IntoIterator<Item = String>, words: Words) -> Self {
         let entities = entities.into_iter().map(EntityProgress::new).collect();
-        Self { started: Instant::now(), words, entities }
+        Self { started: Instant::now(), words, entities, notes: Mutex::default() }
     }
 
     /// The counters of the entity at an index.
@@ -162,6 +165,16 @@ impl Progress {
         }
         entity.phase_since_ms.store(now, Relaxed);
         entity.phase.store(phase as u8, Relaxed);
+    }
+
+    /// Tells whoever watches a sentence: that the run waits, or that something is tried again.
+    pub fn tell(&self, note: String) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+    }
+
+    /// Takes what is to be told.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The time since the start of the run.
@@ -228,6 +241,19 @@ impl EntityProgress {
         self.rejects.fetch_add(count, Relaxed) + count
     }
 
+    /// Takes back rows and bytes that came from V1 and are to come again.
+    pub fn take_back_read(&self, rows: u64, bytes: u64) {
+        self.read_rows.fetch_sub(rows, Relaxed);
+        self.read_bytes.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Takes back what was accounted for, sent and rejected of them.
+    pub fn take_back_load(&self, rows: u64, bytes: u64, rejects: u64) {
+        self.load_rows.fetch_sub(rows, Relaxed);
+        self.load_bytes.fetch_sub(bytes, Relaxed);
+        self.rejects.fetch_sub(rejects, Relaxed);
+    }
+
     /// Says how many staged rows there are to publish.
     pub fn expect_publish(&self, rows: u64) {
         self.publish_total.store(rows, Relaxed);
@@ -236,11 +262,6 @@ impl EntityProgress {
     /// Staged rows whose part of the publish is done.
     pub fn publish(&self, rows: u64) {
         self.publish_done.fetch_add(rows, Relaxed);
-    }
-
-    /// Rows that came from V1 so far.
-    pub fn rows_read(&self) -> u64 {
-        self.read_rows.load(Relaxed)
     }
 
     /// From the first byte read to the commit.

@@ -88,7 +88,8 @@ impl Selection {
                      r.run_id >= (
                        SELECT max(e.run_id) FROM xdoflow.run_entities e JOIN xdoflow.runs USING (run_id)
                        WHERE e.entity = r.entity AND NOT partial
-                         AND NOT coalesce((to_jsonb(e) ->> 'changed')::boolean, false))
+                         AND NOT coalesce((to_jsonb(e) ->> 'changed')::boolean, false)
+                          AND NOT coalesce((to_jsonb(runs) ->> 'dry_run')::boolean, false))
                      AND NOT (SELECT partial FROM xdoflow.runs o WHERE o.run_id = r.run_id) END"
         )
     }
@@ -160,7 +161,7 @@ pub async fn export(target: &Database, selection: &Selection, out: &mut dyn Writ
          TO STDOUT (FORMAT csv, HEADER)",
         selection.clause()
     );
-    let mut stream = ByteStream::open(&session, &sql).await?;
+    let mut stream = ByteStream::open(&session, &sql, 64 << 10).await?;
     let mut bytes = 0;
     while let Some(chunk) = stream.next().await? {
         out.write_all(&chunk)?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A column of a table as the server describes it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnSchema {
     /// Its name.
     pub name: String,

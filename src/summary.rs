@@ -94,6 +94,8 @@ pub struct RunSummary {
     pub mode: Mode,
     /// Whether it was to delete rows that V1 no longer has, and surplus rows.
     pub prune: bool,
+    /// Whether everything was done but the commit: the counts say what would have been written.
+    pub dry_run: bool,
     /// Wall time in milliseconds.
     pub elapsed_ms: u64,
     /// In the order of the command line.

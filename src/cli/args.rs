@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::progress::ProgressMode;
 use crate::bench::Scenario;
 use crate::generate::Dirt;
+use crate::pipeline::MaxDeletes;
 use crate::summary::{Mode, ReadChoice};
 
 /// Streams JSON documents out of PostgreSQL, normalises them, and publishes them into typed tables
@@ -60,6 +61,17 @@ pub struct DatabaseArgs {
     /// V2 [default: the source]
     #[arg(long, value_name = "URL", env = "XDOFLOW_TARGET", hide_env_values = true)]
     pub target: Option<String>,
+}
+
+/// How long to wait
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LimitArgs {
+    /// Seconds to wait for a lock that another session holds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub lock_timeout: u32,
+    /// Seconds without a byte after which the server is asked whether it still works on a statement
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub stall_timeout: u32,
 }
 
 /// Which pipelines
@@ -125,6 +137,19 @@ pub struct RunArgs {
     /// The same, for so many rejects in a hundred rows read
     #[arg(long, value_name = "P", value_parser = percent)]
     pub max_reject_percent: Option<f64>,
+    /// Stop, with the targets as before, when V1 no longer has the keys of more rows of a target than this: a
+    /// number, or a share such as 10% [default: 1% of the target, and at least 100 rows]
+    #[arg(long, value_name = "N")]
+    pub max_deletes: Option<MaxDeletes>,
+    /// Do everything but the commit: the counts are exact, and the targets stay as they are
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Wait for another run of the same entity, an hour or as many seconds as are given, instead of refusing
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "3600",
+          value_parser = clap::value_parser!(u32).range(1..=604_800))]
+    pub wait: Option<u32>,
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Stage every row and merge, instead of loading an empty V2 directly and staging only what differs
     #[arg(long)]
     pub stage_all: bool,

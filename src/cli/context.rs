@@ -1,10 +1,11 @@
 //! From arguments and environment to databases and pipelines.
 
 use std::io::Write;
+use std::time::Duration;
 
-use super::args::{DatabaseArgs, PipelineArgs};
+use super::args::{DatabaseArgs, LimitArgs, PipelineArgs};
 use crate::error::{Error, Result};
-use crate::pg::{Database, Settings, Side};
+use crate::pg::{Database, Limits, Settings, Side};
 use crate::spec::{self, PipelineSpec};
 
 /// V1 and V2.
@@ -20,6 +21,22 @@ impl Databases {
             source: database(Side::Source, source)?,
             target: database(Side::Target, arguments.target.as_deref().or(source))?,
         })
+    }
+}
+
+impl Databases {
+    /// The same, with sessions that wait so long.
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { source: self.source.with_limits(limits), target: self.target.with_limits(limits) }
+    }
+}
+
+impl From<LimitArgs> for Limits {
+    fn from(arguments: LimitArgs) -> Self {
+        Self {
+            lock: Duration::from_secs(arguments.lock_timeout.into()),
+            stall: Duration::from_secs(arguments.stall_timeout.into()),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use super::{format, report};
 use crate::error::{Error, Result};
 use crate::generate::Generator;
 use crate::pg::{Database, Settings, Side, raw};
-use crate::pipeline::RejectBudget;
+use crate::pipeline::{RejectBudget, Safety};
 use crate::server::{Server, ServerOptions};
 use crate::spec;
 use crate::status::status;
@@ -191,6 +191,7 @@ impl Stage {
             budget,
             only_ids: None,
             stage_all: false,
+            safety: Safety::default(),
             changed: false,
             progress,
         };

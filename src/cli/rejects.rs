@@ -12,7 +12,7 @@ use super::signals::Signals;
 use super::style::Style;
 use super::{format, report};
 use crate::error::{Error, Result};
-use crate::pipeline::RejectBudget;
+use crate::pipeline::{RejectBudget, Safety};
 use crate::rejects::{self, Selection};
 use crate::spec::PipelineSpec;
 use crate::summary::{Mode, ReadChoice};
@@ -78,6 +78,7 @@ async fn execute_retry(arguments: &RetryArgs, signals: &Signals) -> Result<ExitC
         budget: RejectBudget::default(),
         only_ids: Some(ids),
         stage_all: false,
+        safety: Safety::default(),
         changed: false,
         progress: arguments.progress.progress,
     };

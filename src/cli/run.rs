@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::RunArgs;
 use super::context::{self, Databases};
@@ -9,7 +10,7 @@ use super::progress::{Outcome, ProgressMode, Ticker};
 use super::signals::Signals;
 use super::style::Style;
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Job, RejectBudget};
+use crate::pipeline::{self, Job, RejectBudget, Safety};
 use crate::progress::Progress;
 use crate::spec::PipelineSpec;
 use crate::summary::{Mode, ReadChoice, RunSummary};
@@ -38,7 +39,7 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
     }
     let request = Request {
         specs,
-        databases,
+        databases: databases.with_limits(arguments.limits.into()),
         mode,
         prune: arguments.prune,
         read: ReadChoice::from(arguments.read.read),
@@ -46,6 +47,11 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
         only_ids,
         stage_all: arguments.stage_all,
+        safety: Safety {
+            dry_run: arguments.dry_run,
+            max_deletes: arguments.max_deletes.unwrap_or_default(),
+            wait: Duration::from_secs(arguments.wait.unwrap_or_default().into()),
+        },
         changed: arguments.changed,
         progress: arguments.progress.progress,
     };
@@ -71,6 +77,7 @@ pub struct Request {
     pub only_ids: Option<Vec<Vec<i64>>>,
     /// Stage every row, whatever could be spared.
     pub stage_all: bool,
+    pub safety: Safety,
     /// Read only what has changed since the last run.
     pub changed: bool,
     pub progress: ProgressMode,
@@ -91,6 +98,7 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
         budget: request.budget,
         only_ids: request.only_ids,
         stage_all: request.stage_all,
+        safety: request.safety,
         changed: request.changed,
         progress,
     };

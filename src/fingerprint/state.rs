@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn whatever_else_differs_makes_them_void_and_is_told() {
-        let changes: [(fn(&mut State), &str); 9] = [
+        type Change = fn(&mut State);
+        let changes: [(Change, &str); 9] = [
             (|now| now.source.system.push('1'), "another server"),
             (|now| now.source.timeline += 1, "new timeline"),
             (|now| now.source.database += 1, "another database"),

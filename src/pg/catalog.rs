@@ -17,6 +17,8 @@ pub struct TableInfo {
     /// Whether it is an ordinary table of one file, without rules and row security: rows can be copied
     /// into it, and a row is known by its ctid.
     pub is_plain: bool,
+    /// Whether LOCK TABLE takes it: not a materialized view or a foreign table.
+    pub is_lockable: bool,
     /// The file that holds it, which a rewrite replaces; 0 where there is none.
     pub filenode: u32,
     /// Blocks of its main fork.
@@ -46,6 +48,7 @@ impl TableInfo {
             oid,
             has_ctid: row.get("has_ctid"),
             is_plain: row.get("is_plain"),
+            is_lockable: row.get("is_lockable"),
             filenode: row.get("filenode"),
             blocks: u64::try_from(row.get::<_, i64>("blocks")).unwrap_or(0),
             bytes: u64::try_from(row.get::<_, i64>("bytes")).unwrap_or(0),
@@ -80,6 +83,41 @@ impl TableInfo {
         Ok(Some(info))
     }
 
+    /// What is no longer as it was here in what the server says `now`, in words; `None` where the table has
+    /// the same shape. Its size and its file do not belong to the shape.
+    pub fn changed(&self, now: Option<&Self>) -> Option<String> {
+        let Some(now) = now else { return Some("it is gone".to_owned()) };
+        if self.oid != now.oid {
+            return Some("it is another table of that name".to_owned());
+        }
+        let lacks = |columns: &[ColumnSchema], name: &str| columns.iter().all(|column| column.name != name);
+        for column in &self.columns {
+            match now.column(&column.name) {
+                None => return Some(format!("the column {} is gone", column.name)),
+                Some(other) if other != column => {
+                    return Some(format!(
+                        "the column {} was {}, and is another",
+                        column.name, column.type_name
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        if let Some(new) = now.columns.iter().find(|column| lacks(&self.columns, &column.name)) {
+            return Some(format!("the column {} is new", new.name));
+        }
+        // The server names indexes in no order of its own.
+        let sorted = |keys: &[Vec<String>]| {
+            let mut keys = keys.to_vec();
+            keys.sort();
+            keys
+        };
+        if self.primary_key != now.primary_key || sorted(&self.unique_keys) != sorted(&now.unique_keys) {
+            return Some("its unique indexes are others".to_owned());
+        }
+        (self.is_plain != now.is_plain).then(|| "its rules or its row security are others".to_owned())
+    }
+
     /// The column of a name.
     pub fn column(&self, name: &str) -> Option<&ColumnSchema> {
         self.columns.iter().find(|column| column.name == name)
@@ -103,7 +141,7 @@ impl TableInfo {
 const TABLE: &str = "
     SELECT c.oid, n.nspname::text, c.relname::text, c.relkind IN ('r', 'm') AS has_ctid,
            c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhassubclass AND NOT c.relrowsecurity AS is_plain,
-           coalesce(pg_relation_filenode(c.oid), 0) AS filenode,
+           c.relkind IN ('r', 'p', 'v') AS is_lockable, coalesce(pg_relation_filenode(c.oid), 0) AS filenode,
            CASE WHEN c.relkind IN ('r', 'm')
                 THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END AS blocks,
            coalesce(pg_table_size(c.oid), 0) AS bytes

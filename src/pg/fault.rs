@@ -20,8 +20,10 @@ pub fn fate_of(code: &str) -> Fate {
     match code {
         // serialization_failure, deadlock_detected
         "40001" | "40P01" => Fate::Retry,
-        // admin_shutdown, crash_shutdown, cannot_connect_now
-        "57P01" | "57P02" | "57P03" => Fate::Retry,
+        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout
+        "57P01" | "57P02" | "57P03" | "57P05" => Fate::Retry,
+        // too_many_connections: those of the run itself become fewer
+        "53300" => Fate::Retry,
         // connection exceptions
         _ if code.starts_with("08") => Fate::Retry,
         _ => Fate::Stop,
@@ -69,6 +71,9 @@ fn from_server(db: &DbError) -> Error {
     }
     details.extend(db.where_().map(|context| format!("context: {context}")));
     let mut error = Error::with_fate(fate_of(code), message).sqlstate(code);
+    if let Some(hint) = hint_of(code) {
+        error = error.hint(hint);
+    }
     if !details.is_empty() {
         error = error.detail(details.join("\n"));
     }
@@ -76,6 +81,24 @@ fn from_server(db: &DbError) -> Error {
         Some(hint) => error.hint(hint),
         None => error,
     }
+}
+
+/// What to do about an error, where the server's own hint, if it gives one, does not know better.
+fn hint_of(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "25P03" | "57P05" => {
+            "a pooler or the server's administrator ends sessions that wait; see the server's log"
+        }
+        "26000" | "42P05" => {
+            "a pooler in transaction mode stands between here and the server; connect to the server itself"
+        }
+        "53100" => "the disk is full: free some space on the server, and run again",
+        "53200" => "the server is out of memory; see its log, or use fewer connections with --jobs",
+        "55P03" => "another session holds the lock; pg_locks names it, and --lock-timeout waits longer",
+        "57014" => "somebody cancelled the statement; the server's log says who, and run again",
+        "57P01" | "57P02" => "somebody ended the session or stopped the server; see the server's log",
+        _ => return None,
+    })
 }
 
 /// Why a connection is gone, where that is what the error says.
@@ -169,6 +192,12 @@ impl Attempt<'_> {
         }
     }
 
+    /// Nobody answers at the address.
+    pub(super) fn unreached(&self, error: &io::Error) -> Error {
+        let doing = format!("cannot connect to {}", self.place);
+        Error::with_fate(Fate::Retry, format!("{doing}: {}", plain(error))).hint(UNREACHED_HINT)
+    }
+
     /// The server answered and said no.
     fn refused(&self, db: &DbError) -> Error {
         let error = from_server(db);
@@ -236,10 +265,11 @@ mod tests {
 
     #[test]
     fn lost_servers_and_lost_races_are_tried_again_and_all_else_stops() {
-        for code in ["08000", "08006", "08P01", "40001", "40P01", "57P01", "57P02", "57P03"] {
+        for code in ["08000", "08006", "08P01", "40001", "40P01", "57P01", "57P02", "57P03", "57P05", "53300"]
+        {
             assert_eq!(fate_of(code), Fate::Retry, "{code}");
         }
-        for code in ["57014", "57P04", "28P01", "3D000", "53300", "23505", "40002", "XX000", ""] {
+        for code in ["57014", "57P04", "28P01", "3D000", "53100", "23505", "40002", "XX000", ""] {
             assert_eq!(fate_of(code), Fate::Stop, "{code}");
         }
     }

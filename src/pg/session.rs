@@ -10,20 +10,41 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
-use super::connect::server_error;
+use super::connect::{Connected, server_error};
 use super::settings::Settings;
-use crate::error::{Error, Result};
+use super::tap::Taps;
+use super::watch::Watch;
+use crate::error::{Error, Fate, Result};
 
 /// How long a failed run waits for its own backends to end.
 const END_BACKENDS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What every session begins with, whatever the role or the database has set: a long COPY or an
-/// exporter that waits is no fault, and a notice is no news.
+/// What every session begins with, whatever the role or the database has set: a long COPY, an exporter
+/// that waits, or a ledger that holds a lock is no fault, and a notice is no news. `transaction_timeout` came
+/// with PostgreSQL 17.
 const SESSION_SETTINGS: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+     SET idle_session_timeout = 0; \
+     SELECT set_config('transaction_timeout', '0', false) \
+     WHERE current_setting('transaction_timeout', true) IS NOT NULL; \
      SET client_min_messages = warning; SET jit = off; SET DateStyle = 'ISO, YMD'; SET extra_float_digits = 1; \
      SET TimeZone = 'UTC'; SET standard_conforming_strings = on";
+
+/// What a session on V1 begins with, too. A policy that hides rows from the role would make them look deleted:
+/// the server refuses such a read where row security is off.
+const SOURCE_SETTINGS: &str = "SET default_transaction_read_only = on; SET row_security = off";
+
+/// What a session on V2 begins with, too: the server notices that the client is gone while a statement still
+/// runs, and lets go of its locks. Not every system can; then it is noticed at the end of the statement.
+const TARGET_SETTINGS: &str = "DO $$BEGIN PERFORM set_config('client_connection_check_interval', '1s', false); \
+     EXCEPTION WHEN OTHERS THEN NULL; END$$";
+
+/// Asks for the process and the version, and leaves a mark on the session: the third cell is the mark that was
+/// there before, and a session of our own bears none. A pooler that hands out a session for each transaction gives
+/// the next connection the one that the last has left.
+const WHO: &str = "SELECT pg_backend_pid(), current_setting('server_version_num'), \
+     coalesce(current_setting('xdoflow.session', true), '') || left(set_config('xdoflow.session', 'taken', false), 0)";
 
 /// Which of the two databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,18 +69,44 @@ impl fmt::Display for Side {
 pub struct Database {
     side: Side,
     settings: Arc<Settings>,
+    limits: Limits,
     backends: Arc<Mutex<Vec<i32>>>,
+}
+
+/// How long the sessions of a database wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For a lock that another session holds.
+    pub lock: Duration,
+    /// For a connection over which nothing comes, until the server is asked what it is doing.
+    pub stall: Duration,
+}
+
+impl Default for Limits {
+    /// A statement of the field's applications takes milliseconds; who holds a lock for longer than this has
+    /// forgotten it.
+    fn default() -> Self {
+        Self { lock: Duration::from_secs(30), stall: Duration::from_secs(30) }
+    }
 }
 
 /// A connection of its own.
 pub struct Session {
     client: Client,
+    taps: Taps,
+    watch: Watch,
 }
 
 impl Database {
     /// A database to be connected to; nothing is opened yet.
     pub fn new(side: Side, settings: Settings) -> Self {
-        Self { side, settings: Arc::new(settings), backends: Arc::default() }
+        Self { side, settings: Arc::new(settings), limits: Limits::default(), backends: Arc::default() }
+    }
+
+    /// The same database, with sessions that wait so long.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Where it is, without a secret.
@@ -67,34 +114,84 @@ impl Database {
         self.settings.redacted()
     }
 
+    /// How long its sessions wait.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Opens a connection and nothing more.
+    pub(super) async fn open(&self, purpose: &str) -> Result<Connected> {
+        let opened = self.settings.connect(&format!("xdoflow: {purpose}")).await;
+        opened.map_err(|error| error.context(format_args!("{} database", self.side)))
+    }
+
     /// Opens a session. `purpose` shows in `pg_stat_activity` behind the program's name.
     pub async fn connect(&self, purpose: &str) -> Result<Session> {
-        let client = self
-            .settings
-            .connect(&format!("xdoflow: {purpose}"))
-            .await
-            .map_err(|error| error.context(format_args!("{} database", self.side)))?;
-        client.batch_execute(SESSION_SETTINGS).await.map_err(server_error)?;
-        if self.side == Side::Source {
-            client.batch_execute("SET default_transaction_read_only = on").await.map_err(server_error)?;
+        let opened = self.open(purpose).await?;
+        // Nobody can be asked yet what the other side is doing.
+        let limit = self.limits.stall * 2;
+        match tokio::time::timeout(limit, self.begin(opened)).await {
+            Ok(session) => session,
+            Err(_) => Err(Error::with_fate(
+                Fate::Retry,
+                format!("{} gives no answer within {} s", self.redacted(), limit.as_secs_f64()),
+            )
+            .hint("look at the network, and at proxies and firewalls between; --stall-timeout waits longer")),
         }
-        let row = client
-            .query_one("SELECT pg_backend_pid(), current_setting('server_version_num')::int", &[])
-            .await
-            .map_err(server_error)?;
-        let (pid, version): (i32, i32) = (row.get(0), row.get(1));
+    }
+
+    /// Makes a session of a connection, in one round trip.
+    async fn begin(&self, opened: Connected) -> Result<Session> {
+        let Connected { client, taps } = opened;
+        let side = match self.side {
+            Side::Source => SOURCE_SETTINGS,
+            Side::Target => TARGET_SETTINGS,
+        };
+        let lock_timeout = self.limits.lock.as_millis();
+        let sql = format!("{SESSION_SETTINGS}; SET lock_timeout = {lock_timeout}; {side}; {WHO}");
+        let answer = client.simple_query(&sql).await.map_err(server_error)?;
+        let who = answer.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) if row.len() == 3 => Some(row),
+            _ => None,
+        });
+        let cell = |index: usize| who.and_then(|row| row.get(index)).unwrap_or_default();
+        let (pid, version) = match (cell(0).parse::<i32>(), cell(1).parse::<u32>()) {
+            (Ok(pid), Ok(version)) => (pid, version),
+            _ => {
+                return Err(Error::stop(format!(
+                    "the {} server does not say which version it is",
+                    self.side
+                ))
+                .detail(format!("its version number is {:?}", cell(1)))
+                .hint("xdoflow needs a PostgreSQL server of version 14 or newer, and no other database"));
+            }
+        };
         if version < 140_000 {
             return Err(Error::stop(format!("the {} server is older than PostgreSQL 14", self.side))
                 .detail(format!("its version number is {version}"))
                 .hint("upgrade the server; ranges of ctid are read in parallel from version 14 on"));
         }
+        if !cell(2).is_empty() {
+            return Err(Error::stop(format!(
+                "a pooler in transaction mode stands between here and the {} server",
+                self.side
+            ))
+            .detail("a new connection found the settings of an earlier one")
+            .hint("connect to the server itself, or through a pool in session mode: a run needs sessions of its own"));
+        }
         self.lock().push(pid);
-        Ok(Session { client })
+        Ok(Session { client, taps, watch: Watch::new(self.clone(), pid) })
     }
 
     /// Ends every backend that was opened here and still runs, and waits until the last is gone.
     pub async fn end_backends(&self) -> Result<()> {
         let pids = std::mem::take(&mut *self.lock());
+        self.end(&pids).await
+    }
+
+    /// Ends some of the backends that were opened here, and waits until the last is gone: what they were about
+    /// to commit is committed then, or never will be.
+    pub async fn end(&self, pids: &[i32]) -> Result<()> {
         if pids.is_empty() {
             return Ok(());
         }
@@ -109,8 +206,13 @@ impl Database {
                     &[&pids],
                 )
                 .await?;
-            if alive.is_empty() || Instant::now() > deadline {
+            if alive.is_empty() {
                 return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(Error::with_fate(Fate::Retry, "the server does not end the run's own sessions")
+                    .detail(format!("{} of them are still there", alive.len()))
+                    .hint("pg_stat_activity shows them by their application_name, xdoflow"));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -128,24 +230,34 @@ impl fmt::Debug for Database {
 }
 
 impl Session {
+    /// The server's process.
+    pub fn pid(&self) -> i32 {
+        self.watch.pid()
+    }
+
+    /// Whether it still stands: the server answers.
+    pub async fn check(&self) -> Result<()> {
+        self.batch("SELECT 1").await
+    }
+
     /// Runs statements that return nothing.
     pub async fn batch(&self, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).await.map_err(server_error)
+        self.watch.over(self.client.batch_execute(sql)).await
     }
 
     /// Runs one statement; returns the number of rows it touched.
     pub async fn execute(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        self.client.execute(sql, parameters).await.map_err(server_error)
+        self.watch.over(self.client.execute(sql, parameters)).await
     }
 
     /// Runs a query.
     pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.client.query(sql, parameters).await.map_err(server_error)
+        self.watch.over(self.client.query(sql, parameters)).await
     }
 
     /// Runs a query that returns one row.
     pub async fn query_one(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        self.client.query_one(sql, parameters).await.map_err(server_error)
+        self.watch.over(self.client.query_one(sql, parameters)).await
     }
 
     /// Runs a query that returns one number that is not negative: a count.
@@ -154,7 +266,16 @@ impl Session {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
+    /// Where the rows of a COPY out leave the connection.
+    pub(super) fn taps(&self) -> &Taps {
+        &self.taps
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
+    }
+
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
     }
 }

@@ -15,12 +15,17 @@ pub struct RejectBudget {
 }
 
 impl EntityRun {
-    /// Stops as soon as there are more rejects than allowed.
+    /// Stops as soon as there are more rejects than allowed: `rejects` in all, those of `tallies` not yet known
+    /// to the entity.
     pub(super) fn check_reject_count(&self, rejects: u64, tallies: &[Tally]) -> Result<()> {
         match self.run.job.budget.count {
-            Some(limit) if rejects > limit => Err(Error::stop(format!("more than {limit} rejects"))
-                .detail(format!("most frequent so far: {}", self.plan.frequent_rejects(tallies)))
-                .hint("mend the values in V1 or the pipeline, or raise --max-rejects")),
+            Some(limit) if rejects > limit => {
+                let mut all = self.tallies();
+                all.iter_mut().zip(tallies).for_each(|(all, these)| all.merge(these));
+                Err(Error::stop(format!("more than {limit} rejects"))
+                    .detail(format!("most frequent so far: {}", self.plan.frequent_rejects(&all)))
+                    .hint("mend the values in V1 or the pipeline, or raise --max-rejects"))
+            }
             _ => Ok(()),
         }
     }

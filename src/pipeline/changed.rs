@@ -22,7 +22,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use super::{Run, joined, millis};
-use crate::error::Result;
+use crate::error::{Fate, Result};
 use crate::fingerprint::compare::{sorted, subtract};
 use crate::fingerprint::edges::Edges;
 use crate::fingerprint::{SourceIdentity, State};
@@ -43,8 +43,8 @@ const MOST_DIFFERING: u64 = 10;
 /// The share of the rows, one in so many, that may be fetched, those among them that are tried again.
 const MOST_FETCHED: u64 = 4;
 
-/// So many rows may always be fetched: less than a second's work.
-const FEW_ROWS: u64 = 1_000;
+/// So many rows may always be fetched: a moment's work.
+const FEW_ROWS: u64 = 100;
 
 /// Which rows of V1 a run reads.
 #[derive(Debug)]
@@ -136,6 +136,7 @@ pub(super) struct Fingerprints {
 }
 
 /// What a publish does to the fingerprints of its entity.
+#[allow(clippy::large_enum_variant, reason = "there is one for each entity")]
 pub(super) enum Ending {
     /// Keeps those that were scanned.
     Keep(State, Found),
@@ -286,17 +287,35 @@ impl Fingerprints {
             });
         }
         while let Some(lane) = running.join_next().await {
-            joined(lane).map_err(|error| error.context(format_args!("scanning {}", self.plan.entity)))?;
+            match joined(lane) {
+                Err(error) if error.fate() == Fate::Retry => {
+                    self.give_up();
+                    return Ok(());
+                }
+                lane => lane.map_err(|error| error.context(format_args!("scanning {}", self.plan.entity)))?,
+            }
         }
         self.take_found();
         Ok(())
     }
 
+    /// Notes that a connection of the scan was lost: a run can do without, and what was staged of a range cannot
+    /// be staged again.
+    fn give_up(&self) {
+        let found = Found { unusable: Some("the scan lost its connection"), ..Found::default() };
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+    }
+
     /// Scans beside a run that reads everything, if that was not done before.
     pub(super) async fn scan(self: Arc<Self>) -> Result<()> {
         if self.scan.is_some() && self.found.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-            self.lane().await?;
-            self.take_found();
+            match self.lane().await {
+                Err(error) if error.fate() == Fate::Retry => self.give_up(),
+                lane => {
+                    lane?;
+                    self.take_found();
+                }
+            }
         }
         Ok(())
     }

@@ -1,33 +1,34 @@
 //! One entity while it is copied: what its lanes share, and what becomes of an output.
 
 use std::collections::VecDeque;
-use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::try_join_all;
-use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit};
+use tokio::sync::Mutex as AsyncMutex;
 
+use super::Run;
 use super::changed::{Changes, Fingerprints, Scope};
+use super::piece::{Brought, Lane, Piece};
 use super::way::{self, Chosen};
-use super::{Run, copy_partition};
 use crate::error::{Error, Result};
 use crate::fingerprint::Damaged;
 use crate::partition::{IdRange, Partition};
-use crate::pg::Session;
 use crate::pg::sql::{self, TargetSql};
+use crate::pg::{LockMode, Session};
 use crate::pgcopy::RowBuffer;
 use crate::plan::EntityPlan;
 use crate::progress::Phase;
 use crate::stage::compare::{Comparison, RowForm};
 use crate::stage::extract::SourceSnapshot;
+use crate::stage::ledger::Ledger;
 use crate::stage::load::Writer;
 use crate::stage::publish;
 use crate::stage::staging::Staging;
 use crate::stage::transform::Transform;
 use crate::summary::{Mode, Way};
 use crate::transform::closure::delta::Delta;
-use crate::transform::closure::{self, BadEdge, Edges, Forest};
+use crate::transform::closure::{self, BadEdge, Edges, Forest, LinkChunk};
 use crate::transform::output::REJECT_COLUMNS;
 use crate::transform::{Output, Program, Tally};
 
@@ -36,7 +37,7 @@ pub(super) struct EntityRun {
     pub(super) run: Arc<Run>,
     pub(super) plan: Arc<EntityPlan>,
     pub(super) staging: Staging,
-    snapshot: Arc<SourceSnapshot>,
+    pub(super) snapshot: Arc<SourceSnapshot>,
     /// Which rows are read.
     pub(super) scope: Scope,
     pub(super) fingerprints: Arc<Fingerprints>,
@@ -45,19 +46,24 @@ pub(super) struct EntityRun {
     /// What is read back of each target that is compared.
     pub(super) compared: Vec<Option<Compared>>,
     /// V2 at the instant that is read back.
-    image: Option<SourceSnapshot>,
+    pub(super) image: Option<SourceSnapshot>,
     /// What `image` sees, as text.
     pub(super) visible: String,
-    queue: Mutex<VecDeque<Piece>>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) queue: Mutex<VecDeque<Piece>>,
+    /// Lanes that have something to do.
+    pub(super) working: AtomicUsize,
+    /// Rows of V1 in the pieces that are there.
+    pub(super) rows_read: AtomicU64,
     /// The one writer of the targets that are loaded directly, in the publishing transaction.
     direct: AsyncMutex<Option<Writer>>,
     /// Rows staged for each target, and rows listed as gone.
     pub(super) staged: Vec<AtomicU64>,
     pub(super) listed: Vec<AtomicU64>,
     /// Of the program, then of the derived targets.
-    tallies: Mutex<Vec<Tally>>,
+    pub(super) tallies: Mutex<Vec<Tally>>,
     /// For each derived target, the edges found so far.
-    edges: Mutex<Vec<Edges>>,
+    pub(super) edges: Mutex<Vec<Edges>>,
     /// For each derived target, what was made of them.
     forests: Mutex<Vec<Option<Arc<Forest>>>>,
     /// For each derived target, the edges that the ledger is to keep, where they are not those it has.
@@ -75,26 +81,6 @@ pub(super) struct Compared {
     pub(super) looked_at: Vec<AtomicU64>,
 }
 
-/// A piece of work for a lane.
-#[derive(Clone)]
-pub(super) struct Piece {
-    pub(super) partition: Partition,
-    /// Which of the ranges it is, where anything is compared.
-    pub(super) range: usize,
-    /// Whether it was read before, and only what became of V2 since is of interest.
-    pub(super) again: bool,
-}
-
-/// The connections of a lane.
-pub(super) struct Lane {
-    /// To V1.
-    pub(super) reader: Session,
-    /// To read each target back that is compared.
-    pub(super) back: Vec<Option<Session>>,
-    /// To load; `None` where the entity's direct writer does.
-    pub(super) writer: Option<Writer>,
-}
-
 impl EntityRun {
     /// Chooses the ways, opens what they need and creates the staging tables, on the session of the ledger.
     pub(super) async fn prepare(
@@ -102,7 +88,7 @@ impl EntityRun {
         plan: Arc<EntityPlan>,
         staging: Staging,
         snapshot: Arc<SourceSnapshot>,
-        ledger: &Session,
+        ledger: Arc<Ledger>,
         scope: Scope,
         fingerprints: Arc<Fingerprints>,
     ) -> Result<Self> {
@@ -113,14 +99,14 @@ impl EntityRun {
         let mut chosen = match &scope {
             Scope::Changed(_) => way::changed(&plan),
             Scope::All | Scope::Ids(_) => {
-                way::choose(job, &plan, &scope, &publish::are_empty(ledger, &plan.targets).await?)
+                way::choose(job, &plan, &scope, &publish::are_empty(ledger.session(), &plan.targets).await?)
             }
         };
         let is = |chosen: &Chosen, way| chosen.way == way;
         let mut direct = None;
         if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
             let session = job.target.connect(&format!("publish {}", plan.entity)).await?;
-            publish::begin(&session, &plan.targets).await?;
+            publish::begin(&session, &plan.targets, LockMode::Writers).await?;
             // From here on nobody can write; until here somebody may have.
             chosen = way::choose(job, &plan, &scope, &publish::are_empty(&session, &plan.targets).await?);
             if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
@@ -130,7 +116,7 @@ impl EntityRun {
         let own = plan.program.targets().len();
         let compares = chosen.iter().any(|chosen| is(chosen, Way::Delta));
         let (image, visible) = if compares {
-            let image = SourceSnapshot::export(&job.target).await?;
+            let image = SourceSnapshot::export(&job.target, &[]).await?;
             let visible = image.visible().await?;
             (Some(image), visible)
         } else {
@@ -159,9 +145,14 @@ impl EntityRun {
             let staged = (&target.info.name, target.columns.as_slice(), listed);
             Some(staged).filter(|_| !is(chosen, Way::Direct))
         });
-        staging.create(ledger, staged).await?;
+        staging.create(ledger.session(), staged).await?;
         let counters = || plan.targets.iter().map(|_| AtomicU64::new(0)).collect();
-        let piece = |(range, partition)| Piece { partition, range, again: false };
+        let piece = |(range, partition): (usize, Partition)| Piece {
+            number: i32::try_from(range).unwrap_or(i32::MAX),
+            partition,
+            range,
+            again: false,
+        };
         Ok(Self {
             staged: counters(),
             listed: counters(),
@@ -182,6 +173,9 @@ impl EntityRun {
             compared,
             image,
             visible,
+            ledger,
+            working: AtomicUsize::new(0),
+            rows_read: AtomicU64::new(0),
         })
     }
 
@@ -190,18 +184,9 @@ impl EntityRun {
         lock(&self.queue).len()
     }
 
-    /// Copies pieces until none is left.
-    pub(super) async fn lane(self: Arc<Self>, _permit: OwnedSemaphorePermit) -> Result<()> {
-        let mut lane = None;
-        loop {
-            let next = lock(&self.queue).pop_front();
-            let Some(piece) = next else { return Ok(()) };
-            let lane = match &mut lane {
-                Some(lane) => lane,
-                none => none.insert(self.open_lane(self.image.as_ref()).await?),
-            };
-            copy_partition(&self, lane, &piece).await?;
-        }
+    /// Whether rows are loaded directly, by the one writer of the entity.
+    pub(super) fn is_direct(&self) -> bool {
+        self.chosen.iter().any(|chosen| chosen.way == Way::Direct)
     }
 
     /// Opens the connections of a lane; V2 is read back as `image` shows it, or as it is.
@@ -263,21 +248,19 @@ impl EntityRun {
         Comparison::open(session, &compared.sql.copy(range), &compared.form, keep_old).await
     }
 
-    /// Adds an output of a program (0, or 1 and on for the derived targets) to what is known of the
-    /// entity, and stops where it says so.
-    pub(super) fn account(&self, program: usize, output: &mut Output) -> Result<()> {
+    /// Adds an output of a program (0, or 1 and on for the derived targets) to what a piece has brought, and
+    /// stops where it says so.
+    pub(super) fn account(&self, brought: &mut Brought, program: usize, output: &mut Output) -> Result<()> {
         if let Some(error) = output.aborted.take() {
             return Err(error);
         }
-        let mut tallies = lock(&self.tallies);
-        tallies[program].merge(&output.tally);
-        if !output.edges.is_empty() {
-            for (mine, found) in lock(&self.edges).iter_mut().zip(&mut output.edges) {
-                found.drain(..).for_each(|edge| mine.push(edge));
-            }
+        brought.tallies[program].merge(&output.tally);
+        for (mine, found) in brought.edges.iter_mut().zip(&mut output.edges) {
+            mine.append(found);
         }
+        brought.told.rejects += output.tally.rejects;
         let rejects = self.run.job.progress.entity(self.plan.index).reject(output.tally.rejects);
-        self.check_reject_count(rejects, &tallies)
+        self.check_reject_count(rejects, &brought.tallies)
     }
 
     /// What was counted.
@@ -288,6 +271,7 @@ impl EntityRun {
     /// Loads the rows of an output, or what a comparison leaves of them. Returns the bytes sent.
     pub(super) async fn load(
         &self,
+        brought: &mut Brought,
         output: Output,
         comparisons: &mut [Option<Comparison<'_>>],
         writer: &mut Option<Writer>,
@@ -295,9 +279,11 @@ impl EntityRun {
         let mut bytes = self.send(writer, self.rejects_table(), output.rejects).await?;
         for (target, rows) in output.targets.into_iter().enumerate() {
             match comparisons.get_mut(target).and_then(Option::as_mut) {
-                Some(comparison) => bytes += self.stage_difference(target, &rows, comparison, writer).await?,
+                Some(comparison) => {
+                    bytes += self.stage_difference(brought, target, &rows, comparison, writer).await?;
+                }
                 None => {
-                    self.staged[target].fetch_add(rows.rows(), Relaxed);
+                    brought.staged[target] += rows.rows();
                     bytes += self.send(writer, target, rows).await?;
                 }
             }
@@ -307,6 +293,7 @@ impl EntityRun {
 
     async fn stage_difference(
         &self,
+        brought: &mut Brought,
         target: usize,
         rows: &RowBuffer,
         comparison: &mut Comparison<'_>,
@@ -316,7 +303,7 @@ impl EntityRun {
         let mut tuples = rows.tuples(comparison.columns());
         loop {
             let all = comparison.compare(&mut tuples).await?;
-            bytes += self.stage_found(target, comparison, writer).await?;
+            bytes += self.stage_found(brought, target, comparison, writer).await?;
             if all {
                 return Ok(bytes);
             }
@@ -325,13 +312,14 @@ impl EntityRun {
 
     async fn stage_found(
         &self,
+        brought: &mut Brought,
         target: usize,
         comparison: &mut Comparison<'_>,
         writer: &mut Option<Writer>,
     ) -> Result<u64> {
         let found = comparison.take();
-        self.staged[target].fetch_add(found.staged.rows(), Relaxed);
-        self.listed[target].fetch_add(found.gone.rows(), Relaxed);
+        brought.staged[target] += found.staged.rows();
+        brought.listed[target] += found.gone.rows();
         let staged = self.send(writer, target, found.staged).await?;
         Ok(staged + self.send(writer, self.gone_table(target), found.gone).await?)
     }
@@ -339,13 +327,13 @@ impl EntityRun {
     /// Ends a piece: V2 is compared to the end of its range, and the server has what was staged.
     pub(super) async fn finish(
         &self,
+        brought: &mut Brought,
         comparisons: Vec<Option<Comparison<'_>>>,
         writer: &mut Option<Writer>,
-        piece: &Piece,
     ) -> Result<()> {
         for (target, comparison) in comparisons.into_iter().enumerate() {
             if let Some(comparison) = comparison {
-                self.finish_comparison(target, comparison, piece.range, writer).await?;
+                self.finish_comparison(brought, target, comparison, writer).await?;
             }
         }
         match writer {
@@ -356,21 +344,19 @@ impl EntityRun {
 
     async fn finish_comparison(
         &self,
+        brought: &mut Brought,
         target: usize,
         mut comparison: Comparison<'_>,
-        range: usize,
         writer: &mut Option<Writer>,
     ) -> Result<()> {
         loop {
             let all = comparison.finish().await?;
-            self.stage_found(target, &mut comparison, writer).await?;
+            self.stage_found(brought, target, &mut comparison, writer).await?;
             if all {
                 break;
             }
         }
-        if let Some(compared) = &self.compared[target] {
-            compared.looked_at[range].store(comparison.looked_at(), Relaxed);
-        }
+        brought.looked_at[target] = Some(comparison.looked_at());
         Ok(())
     }
 
@@ -493,32 +479,34 @@ impl EntityRun {
         let make = async move {
             let key = derived.key.clone();
             transform.submit(move |program| program.reject_edges(&bad, &key)).await?;
-            for nodes in closure::chunks(links.len()) {
+            for chunk in links.chunks() {
                 let (links, gone) = (links.clone(), Arc::clone(&gone_here));
-                transform.submit(move |program| links.transform(program, nodes, &gone)).await?;
+                transform.submit(move |program| links.transform(program, chunk, &gone)).await?;
             }
             Ok(())
         };
+        let mut brought = Brought::nothing(self);
+        let found = &mut brought;
         let write = async {
             while let Some(mut ready) = outputs.next().await? {
                 if !again {
-                    self.account(1 + index, &mut ready.output)?;
+                    self.account(found, 1 + index, &mut ready.output)?;
                 }
                 self.send(&mut writer, self.rejects_table(), ready.output.rejects).await?;
                 for rows in ready.output.targets {
                     match &mut comparison {
                         Some(comparison) => {
-                            self.stage_difference(target, &rows, comparison, &mut writer).await?;
+                            self.stage_difference(found, target, &rows, comparison, &mut writer).await?;
                         }
                         None => {
-                            self.staged[target].fetch_add(rows.rows(), Relaxed);
+                            found.staged[target] += rows.rows();
                             self.send(&mut writer, target, rows).await?;
                         }
                     }
                 }
             }
             if let Some(comparison) = comparison.take() {
-                self.finish_comparison(target, comparison, 0, &mut writer).await?;
+                self.finish_comparison(found, target, comparison, &mut writer).await?;
             }
             match &mut writer {
                 Some(writer) => writer.flush().await,
@@ -526,6 +514,8 @@ impl EntityRun {
             }
         };
         tokio::try_join!(make, write)?;
+        // Its rows are no rows of V1.
+        self.absorb(&Piece { number: -1, partition: Partition::Whole, range: 0, again: true }, brought);
         lock(&self.gone_links)[index] = std::mem::take(&mut *lock(&gone));
         Ok(())
     }
@@ -539,21 +529,20 @@ enum Links {
 }
 
 impl Links {
-    /// How many nodes have links below them.
-    fn len(&self) -> usize {
+    fn chunks(&self) -> Vec<LinkChunk> {
         match self {
-            Self::All(forest) => forest.len(),
-            Self::Changed(delta) => delta.len(),
+            Self::All(forest) => forest.chunks(),
+            Self::Changed(delta) => closure::chunks_of_nodes(delta.len()),
         }
     }
 
-    /// The rows of the links below some nodes; the ends of links that are gone are added to `gone`.
-    fn transform(&self, program: &Program, nodes: Range<usize>, gone: &Mutex<Vec<(i64, i64)>>) -> Output {
+    /// The rows of some links; the ends of links that are gone are added to `gone`.
+    fn transform(&self, program: &Program, chunk: LinkChunk, gone: &Mutex<Vec<(i64, i64)>>) -> Output {
         match self {
-            Self::All(forest) => program.transform_links(forest, nodes),
+            Self::All(forest) => program.transform_links(forest, chunk),
             Self::Changed(delta) => {
                 let mut found = Vec::new();
-                let output = program.transform_delta(delta, nodes, &mut found);
+                let output = program.transform_delta(delta, chunk.nodes, &mut found);
                 lock(gone).append(&mut found);
                 output
             }

@@ -14,11 +14,14 @@
 mod budget;
 mod changed;
 mod entity;
+mod piece;
 mod publish;
 mod way;
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use tokio::sync::{OnceCell, Semaphore};
@@ -37,9 +40,11 @@ use crate::stage::staging::{self, Staging};
 use crate::stage::transform::Transform;
 use crate::summary::{EntitySummary, Mode, ReadChoice, RunSummary};
 
+pub use crate::stage::publish::MaxDeletes;
 pub use budget::RejectBudget;
 use changed::{Fingerprints, Scope};
-use entity::{EntityRun, Lane, Piece};
+use entity::EntityRun;
+use piece::{Brought, Lane, Piece};
 
 /// What to run, and where.
 pub struct Job {
@@ -63,10 +68,23 @@ pub struct Job {
     pub only_ids: Option<Vec<Vec<i64>>>,
     /// Whether all rows are staged, even where that could be spared.
     pub stage_all: bool,
+    /// What it may do, and whether it is to be done at all.
+    pub safety: Safety,
     /// Whether only rows that changed since the last run are read, where that is known.
     pub changed: bool,
     /// The counters that a terminal shows.
     pub progress: Arc<Progress>,
+}
+
+/// How careful a run is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Safety {
+    /// Whether everything is done but the commit.
+    pub dry_run: bool,
+    /// How many rows may be deleted from a target because V1 no longer has their key.
+    pub max_deletes: MaxDeletes,
+    /// How long to wait for another run of the same entity; not at all by default.
+    pub wait: Duration,
 }
 
 /// What all parts of a run share.
@@ -79,6 +97,8 @@ struct Run {
     run_id: OnceLock<i64>,
     /// Which server V1 is on, or why it does not say.
     source_server: OnceCell<Result<ServerIdentity, String>>,
+    /// How many rows each entity has under the snapshot, once the server has counted them.
+    counted: Vec<OnceLock<u64>>,
 }
 
 /// Runs a job to its end, or until `interrupted` is ready. Either all targets of an entity are
@@ -90,8 +110,10 @@ pub async fn run(job: Job, interrupted: impl Future<Output = ()>) -> Result<RunS
         .build()
         .map_err(|error| Error::stop(format!("cannot start the threads that transform: {error}")))?;
     let lanes = Arc::new(Semaphore::new(job.jobs));
+    let counted = job.specs.iter().map(|_| OnceLock::new()).collect();
     let run = Arc::new(Run {
         job,
+        counted,
         pool: Arc::new(pool),
         lanes,
         run_id: OnceLock::new(),
@@ -118,15 +140,18 @@ impl Run {
             prune: job.prune,
             partial: job.only_ids.is_some(),
             entities: &entities,
+            dry_run: job.safety.dry_run,
             source: &source,
         };
-        let ledger = Arc::new(Ledger::begin(&job.target, &new_run).await?);
+        let waits = |text: String| job.progress.tell(text);
+        let ledger = Arc::new(Ledger::begin(&job.target, &new_run, job.safety.wait, waits).await?);
         let run_id = *self.run_id.get_or_init(|| ledger.run_id());
         for entity in &entities {
             staging::drop_leftovers(ledger.session(), entity).await?;
         }
 
-        let snapshot = Arc::new(SourceSnapshot::export(&job.source).await?);
+        let sources: Vec<_> = plans.iter().map(|plan| &plan.source).collect();
+        let snapshot = Arc::new(SourceSnapshot::export(&job.source, &sources).await?);
         let mut running = JoinSet::new();
         if !job.changed {
             running.spawn(Arc::clone(&self).count(plans.clone(), Arc::clone(&snapshot)));
@@ -148,21 +173,32 @@ impl Run {
             run_id,
             mode: job.mode,
             prune: job.prune,
+            dry_run: job.safety.dry_run,
             elapsed_ms: millis(job.progress.elapsed()),
             entities: entities.ok_or_else(|| Error::stop("an entity was not published"))?,
         })
     }
 
-    /// Counts the rows that are to come, for whoever watches.
+    /// Counts the rows that are to come, for whoever watches, and to compare them with those that came. Without
+    /// its connection a run goes on: the publish counts then.
     async fn count(
         self: Arc<Self>,
         plans: Vec<Arc<EntityPlan>>,
         snapshot: Arc<SourceSnapshot>,
     ) -> Result<()> {
+        match self.count_all(&plans, &snapshot).await {
+            Err(error) if error.fate() != Fate::Retry => Err(error),
+            Err(_) | Ok(()) => Ok(()),
+        }
+    }
+
+    async fn count_all(&self, plans: &[Arc<EntityPlan>], snapshot: &SourceSnapshot) -> Result<()> {
         let session = snapshot.reader(&self.job.source, "count").await?;
-        for plan in &plans {
+        for plan in plans {
             let ids = self.job.only_ids.as_ref().map(|ids| ids[plan.index].as_slice());
             let rows = plan.source.count(&session, ids).await?;
+            // Nobody else counts.
+            let _ = self.counted[plan.index].set(rows);
             self.job.progress.entity(plan.index).expect(rows, plan.program.targets().len() as u64);
         }
         Ok(())
@@ -200,8 +236,7 @@ impl Run {
         };
         snapshot.decide(&plan.source, &plan.program, self.job.read).await?;
         let run = Arc::clone(&self);
-        let entity =
-            EntityRun::prepare(run, plan, staging, snapshot, ledger.session(), scope, fingerprints).await?;
+        let entity = EntityRun::prepare(run, plan, staging, snapshot, ledger, scope, fingerprints).await?;
         let entity = Arc::new(entity);
         running.spawn(Arc::clone(&entity).lane(first));
         running.spawn(Arc::clone(&entity.fingerprints).scan());
@@ -213,7 +248,7 @@ impl Run {
             joined(lane).map_err(|error| error.context(format_args!("copying {}", entity.plan.entity)))?;
         }
         entity.derive().await?;
-        entity.publish(ledger.run_id()).await
+        entity.publish().await
     }
 
     async fn free_lane(&self) -> Result<tokio::sync::OwnedSemaphorePermit> {
@@ -231,6 +266,10 @@ impl Run {
             ended?;
             let session = job.target.connect("clean up").await?;
             for spec in &job.specs {
+                // Who has the lock by now has dropped, or drops, what dead runs have left.
+                if !ledger::try_lock(&session, &spec.entity).await? {
+                    continue;
+                }
                 let targets = spec.targets.len() + spec.derived.len();
                 session.batch(&Staging::new(run_id, &spec.entity, targets).drop_sql()).await?;
             }
@@ -252,16 +291,29 @@ impl Run {
 
 /// Copies one partition: V1 → transform → (compare) → load. The reader waits when too many batches are in
 /// flight; what is staged is with the server when this returns.
-async fn copy_partition(entity: &EntityRun, lane: &mut Lane, piece: &Piece) -> Result<()> {
+async fn copy_partition(
+    entity: &EntityRun,
+    lane: &mut Lane,
+    piece: &Piece,
+    brought: &mut Brought,
+) -> Result<()> {
     let progress = entity.run.job.progress.entity(entity.plan.index);
+    if let Some(writer) = &mut lane.writer {
+        writer.begin().await?;
+    }
     let mut batches = entity.plan.source.open(&lane.reader, &piece.partition).await?;
     let mut comparisons = entity.comparisons(&lane.back, piece).await?;
     let writer = &mut lane.writer;
     let (transform, mut outputs) =
         Transform::new(Arc::clone(&entity.plan.program), Arc::clone(&entity.run.pool));
+    let (rows, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (rows_read, bytes_read) = (&rows, &bytes);
+    let found = &mut *brought;
     let read = async move {
         while let Some(batch) = batches.next().await? {
             progress.read(batch.len() as u64, batch.bytes() as u64);
+            rows_read.fetch_add(batch.len() as u64, Relaxed);
+            bytes_read.fetch_add(batch.bytes() as u64, Relaxed);
             transform.submit(move |program| program.transform(&batch)).await?;
         }
         Ok(())
@@ -273,15 +325,19 @@ async fn copy_partition(entity: &EntityRun, lane: &mut Lane, piece: &Piece) -> R
             if piece.again {
                 ready.output.rejects = RowBuffer::default();
             } else {
-                entity.account(0, &mut ready.output)?;
+                entity.account(found, 0, &mut ready.output)?;
             }
-            let bytes = entity.load(ready.output, &mut comparisons, writer).await?;
-            progress.load(rows * entity.plan.program.targets().len() as u64, bytes);
+            let bytes = entity.load(found, ready.output, &mut comparisons, writer).await?;
+            let rows = rows * entity.plan.program.targets().len() as u64;
+            progress.load(rows, bytes);
+            found.told.rows += rows;
+            found.told.bytes += bytes;
         }
-        entity.finish(comparisons, writer, piece).await
+        entity.finish(found, comparisons, writer).await
     };
-    tokio::try_join!(read, write)?;
-    Ok(())
+    let copied = tokio::try_join!(read, write);
+    (brought.rows, brought.bytes) = (rows.into_inner(), bytes.into_inner());
+    copied.map(|_| ())
 }
 
 /// The result of a task; a task that panicked is a bug, and stops the run.
@@ -289,6 +345,6 @@ fn joined<T>(task: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     task.unwrap_or_else(|error| Err(Error::stop(format!("a part of the run ended unexpectedly: {error}"))))
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

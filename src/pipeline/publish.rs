@@ -3,28 +3,31 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::changed::{Ending, count};
-use super::entity::{Compared, EntityRun, Piece, lock};
-use super::{copy_partition, millis};
-use crate::error::Result;
+use super::changed::{Ending, Scope, count};
+use super::entity::{Compared, EntityRun, lock};
+use super::millis;
+use super::piece::Piece;
+use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::pg::fingerprint::files;
-use crate::pg::{Session, sql};
+use crate::pg::{LockMode, Session, sql};
 use crate::progress::Phase;
+use crate::sqlgen;
 use crate::stage::fingerprints;
 use crate::stage::image::Image;
 use crate::stage::ledger;
 use crate::stage::publish::{self, Publish, TargetLoad};
-use crate::summary::{EntitySummary, TargetSummary, Way};
+use crate::summary::{EntitySummary, Mode, TargetSummary, Way};
 
 impl EntityRun {
     /// Publishes the entity: one transaction for all its targets.
-    pub(super) async fn publish(&self, run_id: i64) -> Result<()> {
+    pub(super) async fn publish(&self) -> Result<()> {
         let job = &self.run.job;
+        let run_id = self.ledger.run_id();
         let plan = &self.plan;
         let progress = job.progress.entity(plan.index);
         let tallies = self.tallies();
-        let rows_read = progress.rows_read();
+        let rows_read = self.rows_read.load(Relaxed);
         // The count of the start may still be under way.
         progress.expect(rows_read, plan.program.targets().len() as u64);
         let mut summary = plan.summarize(&tallies, rows_read);
@@ -36,13 +39,15 @@ impl EntityRun {
             None => self.fingerprints.full_summary(),
         };
         self.check_reject_share(&summary, &tallies)?;
+        self.check_count(rows_read).await?;
+        self.check_standing().await?;
         job.progress.enter(plan.index, Phase::Publishing);
         progress.expect_publish(summary.targets.iter().map(|target| target.loaded).sum());
         let session = match self.end_direct().await? {
             Some(session) => session,
             None => {
                 let session = job.target.connect(&format!("publish {}", plan.entity)).await?;
-                publish::begin(&session, &plan.targets).await?;
+                publish::begin(&session, &plan.targets, self.lock_mode(&summary)).await?;
                 session
             }
         };
@@ -57,6 +62,7 @@ impl EntityRun {
         let publish = Publish {
             mode: job.mode,
             prune: job.prune,
+            max_deletes: job.safety.max_deletes,
             partial: self.scope.is_partial(),
             changed: self.scope.changes().is_some(),
             targets: &plan.targets,
@@ -67,6 +73,7 @@ impl EntityRun {
             unique_source_id: plan.source.unique_id,
             progress,
         };
+        self.check_keys(&session, &publish).await?;
         publish.apply(&session, &mut summary).await?;
         ledger::record(&session, run_id, &summary).await?;
         let rejects = &self.staging.rejects;
@@ -76,12 +83,54 @@ impl EntityRun {
         let of = self.scope.ids().filter(|_| self.scope.is_partial());
         ledger::resolve_rejects(&session, run_id, &plan.entity, rejects, of).await?;
         self.keep_fingerprints(&session, run_id, &summary).await?;
+        if job.safety.dry_run {
+            // Everything was done as it would have been; what stays is the record of it.
+            session.batch("ROLLBACK; BEGIN").await?;
+            ledger::record(&session, run_id, &summary).await?;
+        }
         session.batch(&self.staging.drop_sql()).await?;
         session.batch("COMMIT").await?;
         job.progress.enter(plan.index, Phase::Done);
         summary.elapsed_ms = millis(progress.elapsed());
         // The one publish of an entity sets its summary once.
         let _ = plan.summary.set(summary);
+        Ok(())
+    }
+
+    /// As many rows must have come as the server says there are. Only of a table it is sure to say so: a view may
+    /// have other rows each time.
+    async fn check_count(&self, rows_read: u64) -> Result<()> {
+        let source = &self.plan.source;
+        if !matches!(self.scope, Scope::All) || !source.info().has_ctid {
+            return Ok(());
+        }
+        let rows = match self.run.counted[self.plan.index].get() {
+            Some(rows) => *rows,
+            None => source.count(self.snapshot.session(), None).await?,
+        };
+        if rows == rows_read {
+            return Ok(());
+        }
+        Err(Error::stop(format!("{rows_read} rows of {} were read, and V1 has {rows}", self.plan.entity))
+            .hint("the connection may run through a proxy that changes data; if not, please report this"))
+    }
+
+    /// A merge key must stand once in V1; which of two rows should win is not ours to guess.
+    async fn check_keys(&self, session: &Session, publish: &Publish<'_>) -> Result<()> {
+        for (index, target) in self.plan.targets.iter().enumerate() {
+            let keys = publish.repeated_keys(session, index).await?;
+            if keys.is_empty() {
+                continue;
+            }
+            // The staging table does not know which rows of V1 it was made of. Where V1 cannot be asked, the
+            // keys alone have to do.
+            let named = self.repeated_in_source(index).await.unwrap_or_default();
+            let keys = if named.is_empty() { keys } else { named };
+            return Err(Error::stop("V1 holds the same merge key more than once")
+                .context(format_args!("publishing {}", target.label))
+                .detail(format!("{}: {}", target.key.join(", "), keys.join("; ")))
+                .hint("remove the rows that stand twice from V1, or choose another key in the pipeline"));
+        }
         Ok(())
     }
 
@@ -103,6 +152,28 @@ impl EntityRun {
             self.listed[index].store(listed, Relaxed);
         }
         Ok(())
+    }
+
+    /// The merge keys of a target that V1 holds more than once, with the ids of the rows that bear them.
+    async fn repeated_in_source(&self, index: usize) -> Result<Vec<String>> {
+        let spec = &self.run.job.specs[self.plan.index];
+        let Some(target) = spec.targets.get(index) else { return Ok(Vec::new()) };
+        let live = &self.plan.targets[index].info.columns;
+        let sql = sqlgen::repeated_keys(spec, target, live, &self.plan.source.info().name)?;
+        let rows = self.snapshot.session().query(&sql, &[]).await?;
+        let named = |row: &crate::pg::Row| {
+            let ids: Vec<String> = row.get::<_, Vec<i64>>(1).iter().map(i64::to_string).collect();
+            format!("{} (ids {})", row.get::<_, String>(0), ids.join(", "))
+        };
+        Ok(rows.iter().map(named).collect())
+    }
+
+    /// The lock that the publish needs: to replace, it empties the targets by TRUNCATE where it can.
+    fn lock_mode(&self, summary: &EntitySummary) -> LockMode {
+        let truncates = self.plan.targets.iter().zip(&summary.targets).any(|(target, counts)| {
+            self.run.job.mode == Mode::Replace && (counts.quarantined == 0 || !target.key_is_id)
+        });
+        if truncates { LockMode::Everyone } else { LockMode::Writers }
     }
 
     /// Keeps the fingerprints of what was published, or makes those void that it does not agree with.
@@ -170,7 +241,7 @@ impl EntityRun {
                 partition = Some(Partition::Range(compared.ranges[range]));
             }
             if let Some(partition) = partition {
-                copy_partition(self, &mut lane, &Piece { partition, range, again: true }).await?;
+                self.copy_once(&mut lane, &Piece { number: -1, partition, range, again: true }).await?;
             }
         }
         Ok(())

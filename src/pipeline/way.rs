@@ -53,7 +53,8 @@ pub(super) fn choose(job: &Job, plan: &EntityPlan, scope: &Scope, empty: &[bool]
         if !target.info.is_plain {
             return Chosen::new(Way::Staged, "the target is no ordinary table, or has rules or row security");
         }
-        if empty && own_are_empty && keys_stand_once(plan) {
+        // A dry run rolls back what it wrote, and an empty table would keep the space of all of it.
+        if empty && own_are_empty && keys_stand_once(plan) && !job.safety.dry_run {
             return Chosen::new(Way::Direct, "the target is empty");
         }
         if job.mode == Mode::Replace {

@@ -68,3 +68,29 @@ pub fn expected_rows(
         rows.condition
     ))
 }
+
+/// A SELECT over the source table that names merge keys that stand more than once, up to five of them: the
+/// key as text, and up to five ids of rows that bear it.
+///
+/// # Errors
+/// As for [`expected_rows`].
+pub fn repeated_keys(
+    spec: &PipelineSpec,
+    target: &TargetSpec,
+    live: &[ColumnSchema],
+    source_table: &TableName,
+) -> Result<String> {
+    let mut scan = Scan::default();
+    let rows = scan.target(target, live)?;
+    scan.id();
+    let key: Vec<&str> = target.key.iter().map(|&index| rows.cells[index].as_str()).collect();
+    let texts: Vec<String> = key.iter().map(|cell| format!("({cell})::text")).collect();
+    Ok(format!(
+        "SELECT concat_ws(', ', {}), (array_agg(c.source_id ORDER BY c.source_id))[1:5]\nFROM {}\nWHERE {}\nGROUP BY {}\n\
+         HAVING count(*) > 1 ORDER BY 1 LIMIT 5",
+        texts.join(", "),
+        scan.table(&spec.source, source_table, None),
+        rows.condition,
+        key.join(", ")
+    ))
+}

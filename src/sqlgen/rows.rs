@@ -78,6 +78,11 @@ impl Scan {
         Ok(rows)
     }
 
+    /// Adds the id of the source row, as `source_id`.
+    pub(super) fn id(&mut self) {
+        self.columns.push("d.id AS source_id".to_owned());
+    }
+
     /// The table `c`.
     pub(super) fn table(&self, source: &SourceSpec, name: &TableName, condition: Option<&str>) -> String {
         let condition = condition.map(|condition| format!(" WHERE {condition}")).unwrap_or_default();

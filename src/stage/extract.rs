@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use crate::error::{Error, Result};
 use crate::partition::{self, IdRange, Partition};
 use crate::pg::sql::Sample;
-use crate::pg::{BatchStream, Database, RawAccess, Session, TableInfo, raw, sql};
+use crate::pg::{BatchStream, Database, LockMode, RawAccess, Session, TableInfo, raw, sql};
 use crate::pgcopy::Form;
 use crate::pgcopy::ondisk::ByteOrder;
 use crate::spec::model::SourceSpec;
@@ -68,10 +68,31 @@ impl Reading {
 }
 
 impl SourceSnapshot {
-    /// Opens the exporting transaction.
-    pub async fn export(source: &Database) -> Result<Self> {
+    /// Opens the exporting transaction. `tables` are locked before the snapshot is taken, against TRUNCATE and
+    /// whatever else replaces a table: those do not care for snapshots, and readers that come later would see
+    /// an empty table.
+    pub async fn export(source: &Database, tables: &[&SourceTable]) -> Result<Self> {
         let exporter = source.connect("snapshot").await?;
         exporter.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        let lockable: Vec<_> = tables.iter().filter(|table| table.info.is_lockable).collect();
+        if !lockable.is_empty() {
+            let names = lockable.iter().map(|table| &table.info.name);
+            exporter
+                .lock_tables(names, LockMode::Alterers)
+                .await
+                .map_err(|error| error.context("locking the source against those who would alter it"))?;
+        }
+        for table in tables {
+            let now = TableInfo::read(&exporter, &table.info.name).await?;
+            if let Some(change) = table.info.changed(now.as_ref()) {
+                return Err(Error::stop(format!(
+                    "the source table {} was altered while the run began",
+                    table.info.name
+                ))
+                .detail(change)
+                .hint("run again"));
+            }
+        }
         let id = exporter.query_one("SELECT pg_export_snapshot()", &[]).await?.get(0);
         Ok(Self { exporter, id })
     }
@@ -79,6 +100,16 @@ impl SourceSnapshot {
     /// The session that holds it, for short queries.
     pub fn session(&self) -> &Session {
         &self.exporter
+    }
+
+    /// Whether it still stands.
+    ///
+    /// # Errors
+    /// It does not: what was read under it cannot be completed.
+    pub async fn check(&self) -> Result<()> {
+        self.exporter.check().await.map_err(|error| {
+            error.stopping().context("the session that holds the snapshot of the run").hint("run again")
+        })
     }
 
     /// What it sees, as text: a `pg_snapshot`.
@@ -177,6 +208,11 @@ impl SourceTable {
                 .detail("it is not there, or the role may not see its schema")
                 .hint("check --source and the search path, or name the table with its schema in the pipeline")
         })?;
+        if session.query_one("SELECT row_security_active($1::oid)", &[&info.oid]).await?.get(0) {
+            return Err(Error::stop(format!("row-level security hides rows of {} from the role", spec.table))
+                .detail("rows that cannot be seen would look like rows that V1 no longer has")
+                .hint("let a superuser say ALTER ROLE … BYPASSRLS, or let the pipeline read a view of the rows that are meant"));
+        }
         for (column, types) in
             [(&spec.id, &["bigint", "integer", "smallint"][..]), (&spec.document, &["jsonb"][..])]
         {

@@ -4,6 +4,8 @@
 //! and the data are never apart. The session of a ledger also holds the advisory lock of each entity
 //! of the run: the lock ends with the session, however the run ends.
 
+use std::time::Duration;
+
 use crate::error::{Error, Result};
 use crate::name::{TableName, quote};
 use crate::pg::{Database, Session};
@@ -12,6 +14,9 @@ use crate::transform::output::REJECT_COLUMNS;
 
 /// The first key of the advisory locks: "xdof" in ASCII. The second is the hash of the entity's name.
 const LOCK_CLASS: i32 = 0x7864_6f66;
+
+/// SQLSTATE of a lock that did not come in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// An open run.
 pub struct Ledger {
@@ -37,6 +42,8 @@ pub struct NewRun<'a> {
     pub prune: bool,
     /// Whether it reads only some rows of V1.
     pub partial: bool,
+    /// Whether the targets stay as they are.
+    pub dry_run: bool,
     /// Its entities.
     pub entities: &'a [String],
     /// Where V1 is, without a secret.
@@ -44,12 +51,21 @@ pub struct NewRun<'a> {
 }
 
 impl Ledger {
-    /// Opens the ledger of a target, creates it on first use, locks the entities, and begins a run.
-    pub async fn begin(target: &Database, run: &NewRun<'_>) -> Result<Self> {
+    /// Opens the ledger of a target, creates it on first use, locks the entities, and begins a run. Waits so
+    /// long for another run of them, and tells `waits` on whom.
+    pub async fn begin(
+        target: &Database,
+        run: &NewRun<'_>,
+        wait: Duration,
+        waits: impl Fn(String),
+    ) -> Result<Self> {
         let session = target.connect(&format!("ledger of {}", run.entities.join(", "))).await?;
         create(&session).await?;
-        for entity in run.entities {
-            lock(&session, entity).await?;
+        // In one order, so that two runs that wait for each other's entities do not wait for ever.
+        let mut entities: Vec<&String> = run.entities.iter().collect();
+        entities.sort();
+        for entity in entities {
+            lock(&session, entity, wait, &waits).await?;
         }
         // A run that says it is running, while we hold the lock of one of its entities, is dead.
         session
@@ -61,12 +77,13 @@ impl Ledger {
             .await?;
         let run_id = session
             .query_one(
-                "INSERT INTO xdoflow.runs (mode, prune, partial, entities, source, version)
-                 VALUES ($1, $2, $3, $4, $5, $6) RETURNING run_id",
+                "INSERT INTO xdoflow.runs (mode, prune, partial, dry_run, entities, source, version)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING run_id",
                 &[
                     &run.mode.name(),
                     &run.prune,
                     &run.partial,
+                    &run.dry_run,
                     &run.entities,
                     &run.source,
                     &env!("CARGO_PKG_VERSION"),
@@ -85,6 +102,16 @@ impl Ledger {
     /// The session that holds the locks; for staging tables, not for publishing.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Whether the run still holds the locks of its entities.
+    ///
+    /// # Errors
+    /// It does not: another run may have begun.
+    pub async fn check(&self) -> Result<()> {
+        self.session.check().await.map_err(|error| {
+            error.stopping().context("the session that holds the lock of the run").hint("run again")
+        })
     }
 
     /// Marks the run as done.
@@ -237,9 +264,10 @@ fn count(rows: u64) -> i64 {
 /// Creates the schema and its tables where they are missing. A role that may not create them can use
 /// what another role has created.
 async fn create(session: &Session) -> Result<()> {
-    let present: bool =
-        session.query_one("SELECT to_regclass('xdoflow.fingerprint_edges') IS NOT NULL", &[]).await?.get(0);
-    if present {
+    let present = "SELECT count(*) = 1 FROM pg_attribute
+         WHERE attrelid = to_regclass('xdoflow.runs') AND attname = 'dry_run'
+           AND to_regclass('xdoflow.fingerprint_edges') IS NOT NULL";
+    if session.query_one(present, &[]).await?.get(0) {
         return Ok(());
     }
     // Two first runs at once: the second waits here, then finds everything in place.
@@ -257,16 +285,43 @@ async fn create(session: &Session) -> Result<()> {
 
 const CREATE: &str = include_str!("ledger.sql");
 
-/// Takes the lock of an entity, or says who holds it since when.
-async fn lock(session: &Session, entity: &str) -> Result<()> {
-    let taken: bool = session
-        .query_one("SELECT pg_try_advisory_lock($1, hashtext($2))", &[&LOCK_CLASS, &entity])
-        .await?
-        .get(0);
-    if taken {
+/// Takes the lock of an entity for the session, where nobody else holds it.
+pub async fn try_lock(session: &Session, entity: &str) -> Result<bool> {
+    let sql = "SELECT pg_try_advisory_lock($1, hashtext($2))";
+    Ok(session.query_one(sql, &[&LOCK_CLASS, &entity]).await?.get(0))
+}
+
+/// Takes the lock of an entity; waits so long for a run that holds it, or says who it is.
+async fn lock(session: &Session, entity: &str, wait: Duration, waits: &impl Fn(String)) -> Result<()> {
+    if try_lock(session, entity).await? {
         return Ok(());
     }
-    let holder = session
+    let holder = holder(session, entity).await?;
+    let busy = format!("another run of {entity} is under way in the target database");
+    let hint = "wait until it is done, or let this run wait with --wait; or end it with pg_terminate_backend";
+    if wait.is_zero() {
+        return Err(Error::stop(busy).detail(holder).hint(hint));
+    }
+    waits(format!("waiting: {busy}; {holder}"));
+    let seconds = wait.as_secs_f64();
+    let limited = format!("BEGIN; SET LOCAL lock_timeout = {}", wait.as_millis());
+    session.batch(&limited).await?;
+    let locked = session.execute("SELECT pg_advisory_lock($1, hashtext($2))", &[&LOCK_CLASS, &entity]).await;
+    // A lock of the session outlives the transaction, which is there for its time limit.
+    session.batch(if locked.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+    match locked {
+        Err(error) if error.code() == Some(LOCK_NOT_AVAILABLE) => {
+            Err(Error::stop(format!("{busy}, {seconds} s after this one began to wait"))
+                .detail(self::holder(session, entity).await?)
+                .hint(hint))
+        }
+        locked => locked.map(|_| ()),
+    }
+}
+
+/// Who holds the lock of an entity, since when.
+async fn holder(session: &Session, entity: &str) -> Result<String> {
+    let rows = session
         .query(
             "SELECT a.pid, a.usename::text, a.application_name, to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ')
              FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
@@ -276,7 +331,7 @@ async fn lock(session: &Session, entity: &str) -> Result<()> {
             &[&LOCK_CLASS, &entity],
         )
         .await?;
-    let detail = match holder.first() {
+    Ok(match rows.first() {
         Some(row) => format!(
             "process {} of role {} ({}) holds it since {}",
             row.get::<_, i32>(0),
@@ -285,8 +340,5 @@ async fn lock(session: &Session, entity: &str) -> Result<()> {
             row.get::<_, Option<String>>(3).unwrap_or_default(),
         ),
         None => "it ended while this was being asked".to_owned(),
-    };
-    Err(Error::stop(format!("another run of {entity} is under way in the target database"))
-        .detail(detail)
-        .hint("wait until it is done; or end it with pg_terminate_backend"))
+    })
 }

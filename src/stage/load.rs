@@ -87,6 +87,22 @@ impl Writer {
         self.close().await
     }
 
+    /// Opens a transaction.
+    pub async fn begin(&mut self) -> Result<()> {
+        self.session.batch("BEGIN").await
+    }
+
+    /// Loads what waits, and ends the transaction by statements of which the last is COMMIT.
+    pub async fn commit(&mut self, sql: &str) -> Result<()> {
+        self.flush().await?;
+        self.session.batch(sql).await
+    }
+
+    /// The session, for questions about it.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// The session, after a [`flush`](Self::flush).
     pub fn into_session(self) -> Session {
         self.session

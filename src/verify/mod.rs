@@ -137,7 +137,7 @@ async fn attempt(job: Job) -> Result<VerifyReport> {
 async fn prepare(job: Job) -> Result<Work> {
     let plans = plan::plan(&job.source, &job.target, &job.specs).await?;
     let (source, target) =
-        tokio::try_join!(SourceSnapshot::export(&job.source), SourceSnapshot::export(&job.target))?;
+        tokio::try_join!(SourceSnapshot::export(&job.source, &[]), SourceSnapshot::export(&job.target, &[]))?;
     let (planner, catalogue) =
         tokio::try_join!(source.reader(&job.source, "verify"), target.reader(&job.target, "verify"))?;
     let mut tables = Vec::new();

@@ -221,9 +221,10 @@ fn a_key_of_text_is_compared_letter_by_letter() {
 
 #[test]
 fn a_merge_key_that_v1_holds_twice_stops_the_run_and_is_named() {
-    for (file, text, expected) in
-        [("seats.toml", SEATS, "team, place: A, 1; B, 2"), ("badges.toml", BADGES, "code: x; y")]
-    {
+    for (file, text, expected) in [
+        ("seats.toml", SEATS, "team, place: A, 1 (ids 1, 2); B, 2 (ids 3, 4)"),
+        ("badges.toml", BADGES, "code: x (ids 1, 5); y (ids 3, 4)"),
+    ] {
         let database = Database::with(
             &[
                 (1, r#"{"team": "A", "place": 1, "code": "x", "name": "Ann"}"#),
@@ -255,6 +256,6 @@ fn an_id_that_v1_holds_twice_stops_the_run_and_is_named() {
     let output = database.xdoflow(&["run", "--prune", "--pipelines", pipelines.path()]);
     assert_eq!(output.status.code(), Some(1));
     let error = stderr(&output);
-    assert!(error.contains("user_id: 3;"), "{error}");
+    assert!(error.contains("user_id: 3 (ids 3, 3);"), "{error}");
     assert_eq!(database.value("SELECT count(*) FROM person"), "8");
 }

@@ -16,6 +16,8 @@ mod support;
 
 mod bench;
 mod casts;
+mod changed;
+mod changed_rounds;
 mod closure;
 mod commands;
 mod delta;
@@ -25,6 +27,7 @@ mod exact;
 mod faults;
 mod floors;
 mod fuzz;
+mod guards;
 mod hostile;
 mod idle;
 mod import;

@@ -124,6 +124,10 @@ impl Display for Bars {
         }
     }
 
+    fn tell(&mut self, _now: &Snapshot, note: &str) {
+        let _ = self.multi.println(note);
+    }
+
     fn finish(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Done => {

@@ -35,6 +35,14 @@ struct Line<'a> {
     rejects: u64,
 }
 
+/// Something that is told in words.
+#[derive(Serialize)]
+struct Note<'a> {
+    event: &'static str,
+    elapsed_ms: u64,
+    text: &'a str,
+}
+
 impl<W: Write> Json<W> {
     pub fn new(out: W) -> Self {
         Self { out, next: EVERY }
@@ -43,7 +51,7 @@ impl<W: Write> Json<W> {
     fn line(&mut self, elapsed: Duration, seen: &EntitySnapshot, phase: Phase) {
         let line = Line {
             event: "progress",
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms: millis(elapsed),
             entity: &seen.entity,
             phase: phase.name(),
             rows: seen.read.rows,
@@ -53,8 +61,12 @@ impl<W: Write> Json<W> {
             publish_rows: seen.publish.rows,
             rejects: seen.rejects,
         };
+        self.write(&line);
+    }
+
+    fn write(&mut self, line: &impl Serialize) {
         // One write a line, so that lines of other writers never come into its middle.
-        if let Ok(mut text) = serde_json::to_string(&line) {
+        if let Ok(mut text) = serde_json::to_string(line) {
             text.push('\n');
             let _ = self.out.write_all(text.as_bytes());
         }
@@ -83,6 +95,14 @@ impl<W: Write + Send> Display for Json<W> {
         }
         let _ = self.out.flush();
     }
+
+    fn tell(&mut self, now: &Snapshot, note: &str) {
+        self.write(&Note { event: "note", elapsed_ms: millis(now.elapsed), text: note });
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

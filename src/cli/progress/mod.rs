@@ -78,6 +78,9 @@ trait Display: Send {
     /// Shows the state of now; `entered` are the phases that were entered since the last call, in order.
     fn show(&mut self, now: &Snapshot, tracker: &Tracker, entered: &[Entered]);
 
+    /// Tells a sentence, on a line of its own.
+    fn tell(&mut self, _now: &Snapshot, _note: &str) {}
+
     /// Called once, after the last `show`. Leaves the cursor at the start of a line.
     fn finish(&mut self, _outcome: Outcome) {}
 }
@@ -135,6 +138,9 @@ fn tick(mut display: Box<dyn Display>, progress: &Progress, ended: &mpsc::Receiv
             Err(RecvTimeoutError::Disconnected) => Some(Outcome::Stopped),
         };
         let now = progress.snapshot();
+        for note in progress.take_notes() {
+            display.tell(&now, &note);
+        }
         let entered = tracker.observe(&now);
         display.show(&now, &tracker, &entered);
         if let Some(outcome) = end {
@@ -179,6 +185,10 @@ mod tests {
             self.0.lock().unwrap().extend(names);
         }
 
+        fn tell(&mut self, _now: &Snapshot, note: &str) {
+            self.0.lock().unwrap().push(note.to_owned());
+        }
+
         fn finish(&mut self, outcome: Outcome) {
             self.0.lock().unwrap().push(format!("{outcome:?}"));
         }
@@ -191,10 +201,11 @@ mod tests {
         for phase in [Phase::Copying, Phase::Publishing, Phase::Done] {
             progress.enter(0, phase);
         }
+        progress.tell("it waited".to_owned());
         let (end, ended) = mpsc::channel();
         end.send(Outcome::Done).unwrap();
         tick(Box::new(recorder.clone()), &progress, &ended);
-        assert_eq!(*recorder.0.lock().unwrap(), ["copying", "publishing", "done", "Done"]);
+        assert_eq!(*recorder.0.lock().unwrap(), ["it waited", "copying", "publishing", "done", "Done"]);
     }
 
     #[test]

@@ -59,6 +59,10 @@ impl<W: Write + Send> Display for Plain<W> {
         }
         let _ = self.out.flush();
     }
+
+    fn tell(&mut self, now: &Snapshot, note: &str) {
+        let _ = self.out.write_all(format!("{}  {note}\n", format::duration(now.elapsed)).as_bytes());
+    }
 }
 
 /// What there is to say of an entity in its phase.

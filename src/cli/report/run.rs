@@ -40,6 +40,10 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     }
     table.print(out, style)?;
     writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run)))?;
+    if run.dry_run {
+        let text = "dry run: all of this was rolled back; the targets are as before";
+        writeln!(out, "{}", style.paint(Tone::Warning, text))?;
+    }
     if is_equal(run) {
         let only_changed = changed(run).any(|(_, changed)| changed.used);
         let what = if only_changed {
@@ -142,7 +146,8 @@ fn targets(run: &RunSummary) -> impl Iterator<Item = &TargetSummary> {
 fn total(run: &RunSummary) -> String {
     let read = run.entities.iter().map(|entity| entity.rows_read).sum();
     let elapsed = format::duration(Duration::from_millis(run.elapsed_ms));
-    let mut text = format!("done in {elapsed}: {} read from V1", format::counted(read, "row"));
+    let done = if run.dry_run { "dry run done" } else { "done" };
+    let mut text = format!("{done} in {elapsed}: {} read from V1", format::counted(read, "row"));
     let compared: u64 = changed(run).map(|(_, changed)| changed.scanned).sum();
     if compared > 0 {
         text.push_str(&format!(" of {} compared", format::count(compared)));
@@ -201,7 +206,8 @@ fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -
     if sum == 0 {
         return Ok(());
     }
-    let text = format!("{}, kept in the quarantine table", format::counted(sum, "reject"));
+    let kept = if run.dry_run { "not kept: this was a dry run" } else { "kept in the quarantine table" };
+    let text = format!("{}, {kept}", format::counted(sum, "reject"));
     labelled(out, "", ("note", Tone::Warning), &text, style)?;
     if verbose {
         return Ok(());
@@ -282,12 +288,20 @@ mod tests {
             table: table.to_owned(),
             name: name.to_owned(),
             unchanged,
+            why: "asked for".to_owned(),
             ..TargetSummary::default()
         }
     }
 
     fn run(entities: Vec<EntitySummary>) -> RunSummary {
-        RunSummary { run_id: 1, mode: Mode::Merge, prune: false, elapsed_ms: 12_300, entities }
+        RunSummary {
+            run_id: 1,
+            mode: Mode::Merge,
+            prune: false,
+            dry_run: false,
+            elapsed_ms: 12_300,
+            entities,
+        }
     }
 
     fn entity(name: &str, rows_read: u64, targets: Vec<TargetSummary>) -> EntitySummary {
@@ -348,6 +362,8 @@ note: 14 rejects, kept in the quarantine table
 ";
         let long = "  users: read text: --read text was asked for
   agents: read text: --read text was asked for
+  user: staged (asked for), 0 rows staged
+  agent, agent_caps: staged (asked for), 0 rows staged
   agent_caps.team_cap: 7,312 × \"\" → NULL; 41 × string → number; \
 12 rejected: not a number (ids 12, 77, 103)
   agent_caps.tier: 2 rejected: out of range (id 5)
