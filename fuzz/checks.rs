@@ -6,7 +6,7 @@ use xdoflow::pgcopy::numeric::Decimal;
 use xdoflow::pgcopy::ondisk::{ByteOrder, DiskValue};
 use xdoflow::pgcopy::{Batch, Framer, Malformed, decode};
 use xdoflow::schema::{ColumnType, Scalar};
-use xdoflow::transform::document::{Found, NoKeys, Raw, TextValue, WantedKeys, follow};
+use xdoflow::transform::document::{Found, Memo, NoKeys, Raw, TextValue, WantedKeys, follow};
 
 /// The keys that are wanted of every document; among them the empty one, and two of one length.
 const KEYS: [&str; 5] = ["", "a", "b", "id", "long key"];
@@ -23,7 +23,7 @@ pub fn document(bytes: &[u8]) {
         let slot = wanted.slot(key).expect("a wanted key");
         if let Some(raw) = found.get(slot) {
             let _ = raw.value(&mut scratch).expect("text is never corrupt");
-            let _ = follow(raw, &[WantedKeys::new(["a"])], &mut inner);
+            let _ = follow(*raw, &[WantedKeys::new(["a"])], &mut inner);
         }
     }
     let Ok(Object(entries)) = serde_json::from_str(text) else { return };
@@ -32,7 +32,7 @@ pub fn document(bytes: &[u8]) {
         let slot = wanted.slot(key).expect("a wanted key");
         // The last of several counts.
         let expected = entries.iter().rev().find(|(name, _)| name == key).map(|(_, raw)| raw.get());
-        assert_eq!(found.get(slot).map(TextValue::as_str), expected, "{key:?} in {text}");
+        assert_eq!(found.get(slot).map(|raw| raw.as_str()), expected, "{key:?} in {text}");
     }
 }
 
@@ -67,6 +67,14 @@ pub fn ondisk(bytes: &[u8]) {
         let wanted = WantedKeys::new(KEYS);
         let mut kept = Found::default();
         let looked = document.find(&wanted, &mut kept);
+        // What is kept of the first document is used for the second, which is the same.
+        let mut memo = Memo::default();
+        for _ in 0..2 {
+            let mut again = Found::default();
+            assert_eq!(document.find_alike(&wanted, &mut memo, &mut again), looked);
+            let differs = |slot: &usize| looked.is_ok() && kept.get(*slot) != again.get(*slot);
+            assert_eq!((0..wanted.len()).find(differs), None);
+        }
         let mut printed = String::new();
         if document.print(&mut printed).is_err() {
             // A value that nobody wants may be corrupt; one that is asked for says so.

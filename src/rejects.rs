@@ -161,7 +161,7 @@ pub async fn export(target: &Database, selection: &Selection, out: &mut dyn Writ
          TO STDOUT (FORMAT csv, HEADER)",
         selection.clause()
     );
-    let mut stream = ByteStream::open(&session, &sql).await?;
+    let mut stream = ByteStream::open(&session, &sql, 64 << 10).await?;
     let mut bytes = 0;
     while let Some(chunk) = stream.next().await? {
         out.write_all(&chunk)?;

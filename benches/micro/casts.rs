@@ -90,7 +90,7 @@ fn encode(bencher: Bencher, case: &Case) {
         out.clear();
         let mut values = 0;
         for _ in 0..ROUNDS {
-            for &value in divan::black_box(case.values) {
+            for value in divan::black_box(case.values) {
                 values += usize::from(cast.encode(value, &mut out).is_ok_and(|cell| !cell.null));
             }
         }

@@ -14,7 +14,7 @@ const BATCH_BYTES: usize = 256 << 10;
 fn framing(bencher: Bencher, name: &str) {
     let entity = entity(name);
     bencher
-        .counter(ItemsCount::new(entity.parts.iter().map(|part| part.documents.len()).sum::<usize>()))
+        .counter(ItemsCount::new(entity.text.parts.iter().map(|part| part.documents.len()).sum::<usize>()))
         .counter(BytesCount::new(entity.stream.len()))
         .bench(|| {
             let mut framer = Framer::new(2);

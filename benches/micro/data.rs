@@ -7,11 +7,14 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use xdoflow::ddl;
 use xdoflow::generate::Generator;
-use xdoflow::pg::{BatchStream, Database, Settings, Side, TableInfo, sql};
-use xdoflow::pgcopy::{Batch, RowBuffer, encode, jsonb_text};
+use xdoflow::partition::Partition;
+use xdoflow::pg::{BatchStream, Database, RawAccess, Settings, Side, TableInfo, sql};
+use xdoflow::pgcopy::ondisk::ByteOrder;
+use xdoflow::pgcopy::{Batch, Form, RowBuffer, encode, jsonb_text};
 use xdoflow::progress::{Progress, Words};
 use xdoflow::server::{Server, ServerOptions};
 use xdoflow::spec::model::{Origin, PipelineSpec};
+use xdoflow::summary::ReadPath;
 use xdoflow::transform::document::WantedKeys;
 use xdoflow::transform::{Program, compile};
 use xdoflow::workspace;
@@ -25,32 +28,44 @@ const BATCH_BYTES: usize = 256 << 10;
 pub struct Entity {
     /// Compiled against the tables of V2.
     pub program: Program,
+    /// The byte order of the server.
+    pub order: ByteOrder,
     /// The top-level keys that the pipeline reads.
     pub wanted: WantedKeys,
     /// The same, in the order of their slots.
     pub keys: Vec<String>,
     /// The stream of the COPY, from its header to its trailer.
     pub stream: Vec<u8>,
-    /// The same in parts.
-    pub parts: Vec<Part>,
+    /// The documents as text.
+    pub text: Parts<String>,
+    /// The same documents as the server keeps them.
+    pub kept: Parts<Vec<u8>>,
+}
+
+/// The batches of one form.
+pub struct Parts<D> {
+    pub parts: Vec<Part<D>>,
     turn: AtomicUsize,
 }
 
-/// One batch, and the texts of its documents.
-pub struct Part {
+/// One batch, and its documents.
+pub struct Part<D> {
     pub batch: Batch,
-    pub documents: Vec<String>,
+    pub documents: Vec<D>,
+    /// Of its documents.
+    bytes: usize,
 }
 
-impl Entity {
+impl<D: Sync> Parts<D> {
     /// Runs `work` on one part after the other, round and round: a part takes less than a time slice of
     /// the system's scheduler, so that most samples are whole even on a busy machine.
-    pub fn bench(&'static self, bencher: Bencher, work: impl Fn(&Part) -> usize + Sync) {
+    pub fn bench(&'static self, bencher: Bencher, work: impl Fn(&Part<D>) -> usize + Sync) {
+        // The last one is not as large as the others.
         let parts = &self.parts[..self.parts.len() - 1];
         bencher
             .with_inputs(|| &parts[self.turn.fetch_add(1, Ordering::Relaxed) % parts.len()])
             .input_counter(|part| ItemsCount::new(part.documents.len()))
-            .input_counter(|part| BytesCount::new(part.documents.iter().map(String::len).sum::<usize>()))
+            .input_counter(|part| BytesCount::new(part.bytes))
             .bench_values(|part| work(divan::black_box(part)));
     }
 }
@@ -79,6 +94,8 @@ async fn fetch() -> xdoflow::Result<Vec<Entity>> {
     workspace::fill_v1(&database, generator, 2, progress).await?;
     let session = database.connect("bench").await?;
     session.batch(&ddl::v2_ddl(None)).await?;
+    workspace::lend_jsonb(&database).await?;
+    let RawAccess::Yes(order) = RawAccess::ask(&session).await? else { panic!("the server lends jsonb out") };
 
     let specs = xdoflow::spec::shipped().expect("the shipped pipelines");
     let mut entities = Vec::new();
@@ -92,21 +109,23 @@ async fn fetch() -> xdoflow::Result<Vec<Entity>> {
         let program = compile(spec, &schemas).expect("the pipeline fits");
 
         let source = &spec.source;
-        let copy = sql::copy_documents(
-            &source.table,
-            &source.id,
-            &source.document,
-            &xdoflow::partition::Partition::Whole,
-            xdoflow::summary::ReadPath::Text,
-        );
-        let mut stream = BatchStream::open(&session, &copy, 2, BATCH_BYTES).await?;
-        let mut batches = Vec::new();
-        while let Some(batch) = stream.next().await? {
-            batches.push(batch);
-        }
+        let read = async |path, form| {
+            let (id, document, whole) = (&source.id, &source.document, &Partition::Whole);
+            let copy = sql::copy_documents(&source.table, id, document, whole, path);
+            let mut stream = BatchStream::open(&session, &copy, 2, BATCH_BYTES).await?.in_form(form);
+            let mut batches = Vec::new();
+            while let Some(batch) = stream.next().await? {
+                batches.push(batch);
+            }
+            Ok::<_, xdoflow::Error>(batches)
+        };
+        let text = read(ReadPath::Text, Form::Text).await?;
+        let kept = read(ReadPath::Raw, Form::OnDisk(order)).await?;
         let (wanted, keys) = wanted(spec);
-        let (stream, parts) = unpack(batches);
-        entities.push(Entity { program, wanted, keys, stream, parts, turn: AtomicUsize::new(0) });
+        let stream = stream_of(&text);
+        let text = parts(text, |field| jsonb_text(field).expect("a jsonb").to_owned(), String::len);
+        let kept = parts(kept, <[u8]>::to_vec, Vec::len);
+        entities.push(Entity { program, order, wanted, keys, stream, text, kept });
     }
     Ok(entities)
 }
@@ -124,20 +143,23 @@ fn wanted(spec: &PipelineSpec) -> (WantedKeys, Vec<String>) {
     (wanted, keys)
 }
 
-fn unpack(batches: Vec<Batch>) -> (Vec<u8>, Vec<Part>) {
+/// The stream that batches were cut from.
+fn stream_of(batches: &[Batch]) -> Vec<u8> {
     let mut rows = RowBuffer::default();
-    let mut parts = Vec::new();
-    for batch in batches {
-        let mut documents = Vec::new();
-        for fields in batch.tuples() {
-            let fields: Vec<&[u8]> = fields.map(|field| field.expect("no NULL in V1")).collect();
-            rows.begin_row(2);
-            fields.iter().for_each(|field| rows.field(field));
-            rows.end_row();
-            documents.push(jsonb_text(fields[1]).expect("a jsonb").to_owned());
-        }
-        parts.push(Part { batch, documents });
+    for fields in batches.iter().flat_map(Batch::tuples) {
+        rows.begin_row(2);
+        fields.for_each(|field| rows.field(field.expect("no NULL in V1")));
+        rows.end_row();
     }
-    let stream = [encode::header(), rows.into_bytes(), encode::TRAILER.to_vec()].concat();
-    (stream, parts)
+    [encode::header(), rows.into_bytes(), encode::TRAILER.to_vec()].concat()
+}
+
+fn parts<D>(batches: Vec<Batch>, document: impl Fn(&[u8]) -> D, len: impl Fn(&D) -> usize) -> Parts<D> {
+    let part = |batch: Batch| {
+        let fields = batch.tuples().map(|mut fields| fields.nth(1).flatten().expect("no NULL in V1"));
+        let documents: Vec<D> = fields.map(&document).collect();
+        let bytes = documents.iter().map(&len).sum();
+        Part { batch, documents, bytes }
+    };
+    Parts { parts: batches.into_iter().map(part).collect(), turn: AtomicUsize::new(0) }
 }

@@ -10,6 +10,7 @@ use divan::Bencher;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use simd_json::prelude::*;
+use xdoflow::pgcopy::ondisk::DiskValue;
 use xdoflow::transform::document::{Found, Raw, TextValue, WantedKeys};
 
 use crate::data::{ENTITIES, Entity, entity};
@@ -17,11 +18,31 @@ use crate::data::{ENTITIES, Entity, entity};
 /// A reader is run on the documents of a part; it answers with the values found.
 fn bench(bencher: Bencher, name: &str, read: fn(&Entity, &[String]) -> usize) {
     let entity = entity(name);
-    for part in &entity.parts {
+    for part in &entity.text.parts {
         let found = canonical_scan(entity, &part.documents);
         assert_eq!(read(entity, &part.documents), found, "the readers disagree");
     }
-    entity.bench(bencher, |part| read(entity, &part.documents));
+    entity.text.bench(bencher, |part| read(entity, &part.documents));
+}
+
+/// The reader of the form on disk, on the same documents: no text to scan, and other bytes.
+#[divan::bench(args = ENTITIES)]
+fn on_disk(bencher: Bencher, name: &str) {
+    let entity = entity(name);
+    let read = |documents: &[Vec<u8>]| {
+        let mut values = Found::default();
+        let mut found = 0;
+        for document in documents {
+            let document = DiskValue::document(document, entity.order);
+            document.find(&entity.wanted, &mut values).expect("an object");
+            found += (0..entity.keys.len()).filter(|&slot| values.get(slot).is_some()).count();
+        }
+        found
+    };
+    let kept: usize = entity.kept.parts.iter().map(|part| read(&part.documents)).sum();
+    let text: usize = entity.text.parts.iter().map(|part| canonical_scan(entity, &part.documents)).sum();
+    assert_eq!(kept, text, "the readers disagree");
+    entity.kept.bench(bencher, |part| read(&part.documents));
 }
 
 #[divan::bench(args = ENTITIES)]

@@ -1,12 +1,18 @@
 //! The whole of [`Program::transform`](xdoflow::transform::Program::transform) on batches as the
-//! extract stage hands them out.
+//! extract stage hands them out, in both forms. Bytes are those of the form.
 
 use divan::Bencher;
 
 use crate::data::{ENTITIES, entity};
 
 #[divan::bench(args = ENTITIES)]
-fn whole(bencher: Bencher, name: &str) {
+fn text(bencher: Bencher, name: &str) {
     let entity = entity(name);
-    entity.bench(bencher, |part| divan::black_box(entity.program.transform(&part.batch)).targets.len());
+    entity.text.bench(bencher, |part| divan::black_box(entity.program.transform(&part.batch)).targets.len());
+}
+
+#[divan::bench(args = ENTITIES)]
+fn raw(bencher: Bencher, name: &str) {
+    let entity = entity(name);
+    entity.kept.bench(bencher, |part| divan::black_box(entity.program.transform(&part.batch)).targets.len());
 }

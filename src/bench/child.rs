@@ -17,6 +17,31 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Makes the command of the program, connected to the bench's database; arguments are added to it.
 pub type Program = Arc<dyn Fn() -> Command + Send + Sync>;
 
+/// What a run has told.
+#[derive(Debug)]
+pub struct Ran {
+    /// The JSON object of `run --json`.
+    summary: serde_json::Value,
+    /// The most memory that it has held.
+    pub rss_peak_bytes: Option<u64>,
+}
+
+impl Ran {
+    /// Whether a run with `--changed` read only what changed.
+    ///
+    /// # Errors
+    /// Where it read everything: then its time is that of another contender.
+    pub fn check_changed(&self) -> Result<()> {
+        let mut entities = self.summary["entities"].as_array().into_iter().flatten();
+        if let Some(entity) = entities.find(|entity| entity["changed"]["used"] != true) {
+            let why = entity["changed"]["reason"].as_str().unwrap_or("it does not say why");
+            let name = entity["entity"].as_str().unwrap_or_default();
+            return Err(Error::stop(format!("all rows of {name} were read: {why}")));
+        }
+        Ok(())
+    }
+}
+
 /// A process that is killed where nobody waits for it any more.
 struct Running(Arc<Mutex<Option<Child>>>);
 
@@ -29,11 +54,11 @@ impl Drop for Running {
     }
 }
 
-/// Runs the program to its end. Returns the most memory that it has held.
+/// Runs the program to its end.
 ///
 /// # Errors
 /// Where it fails: its own message.
-pub async fn run(program: &Program, arguments: &[String]) -> Result<Option<u64>> {
+pub async fn run(program: &Program, arguments: &[String]) -> Result<Ran> {
     let mut command = program();
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command
@@ -44,7 +69,7 @@ pub async fn run(program: &Program, arguments: &[String]) -> Result<Option<u64>>
     let running = Running(Arc::clone(&child));
     let ended = tokio::task::spawn_blocking(move || {
         let (over, peak) = (AtomicBool::new(false), AtomicU64::new(0));
-        let told = thread::scope(|scope| {
+        let (printed, told) = thread::scope(|scope| {
             scope.spawn(|| {
                 while !over.load(Relaxed) {
                     peak.fetch_max(peak_bytes(pid).unwrap_or(0), Relaxed);
@@ -52,17 +77,16 @@ pub async fn run(program: &Program, arguments: &[String]) -> Result<Option<u64>>
                 }
             });
             let told = scope.spawn(|| read(stderr));
-            // What it prints is of no interest here; that it ends is.
-            read(stdout);
+            let printed = read(stdout);
             over.store(true, Relaxed);
-            told.join().unwrap_or_default()
+            (printed, told.join().unwrap_or_default())
         });
         // Both ends of its output are closed: it is gone, or about to.
         let taken = child.lock().unwrap_or_else(PoisonError::into_inner).take();
         let status = taken.map(|mut child| child.wait());
-        (told, status, peak.load(Relaxed))
+        (printed, told, status, peak.load(Relaxed))
     });
-    let (told, status, peak) = ended
+    let (printed, told, status, peak) = ended
         .await
         .map_err(|error| Error::stop(format!("waiting for the program ended unexpectedly: {error}")))?;
     drop(running);
@@ -76,7 +100,9 @@ pub async fn run(program: &Program, arguments: &[String]) -> Result<Option<u64>>
         Ok(_) => return Err(failed(&told)),
         Err(error) => return Err(error.into()),
     }
-    Ok((peak > 0).then_some(peak))
+    let summary = serde_json::from_str(&printed)
+        .map_err(|error| Error::stop(format!("the program's summary cannot be read: {error}")))?;
+    Ok(Ran { summary, rss_peak_bytes: (peak > 0).then_some(peak) })
 }
 
 fn read(pipe: Option<impl Read>) -> String {

@@ -81,13 +81,16 @@ pub struct Contender {
     pub way: Way,
     /// In which form it reads the documents, where it reads them out of the server.
     pub read: Option<ReadPath>,
-    /// Whether it takes part where nobody asked for somebody in particular.
-    pub default: bool,
-    /// Where it takes part at all.
+    /// Where it takes part.
     scenarios: &'static [Scenario],
+    /// Where it takes part when nobody asked for it by name.
+    default: &'static [Scenario],
 }
 
 const EVERYWHERE: &[Scenario] = &Scenario::ALL;
+/// Where V2 holds what a run has made.
+const FULL: &[Scenario] = &[Scenario::Refresh, Scenario::NoChange];
+const NOWHERE: &[Scenario] = &[];
 const RELOAD: &[Scenario] = &[Scenario::Reload];
 /// A part of the table that is known by its ids is not worth several sessions.
 const WHOLE: &[Scenario] = &[Scenario::Reload, Scenario::Refresh, Scenario::NoChange];
@@ -95,24 +98,39 @@ const WHOLE: &[Scenario] = &[Scenario::Reload, Scenario::Refresh, Scenario::NoCh
 const INSERT: &[Scenario] = &[Scenario::Reload, Scenario::NoChange, Scenario::Backfill];
 
 const fn sql(name: &'static str, way: Way, scenarios: &'static [Scenario]) -> Contender {
-    Contender { name, way, read: None, default: true, scenarios }
+    Contender { name, way, read: None, scenarios, default: scenarios }
 }
 
 const fn run(name: &'static str, mode: Mode, read: ReadPath, scenarios: &'static [Scenario]) -> Contender {
-    Contender { name, way: Way::Xdoflow { mode, more: None }, read: Some(read), default: true, scenarios }
+    let way = Way::Xdoflow { mode, more: None };
+    Contender { name, way, read: Some(read), scenarios, default: scenarios }
+}
+
+/// A full target is written anew for nothing: to be seen once is enough, where the targets are empty.
+const fn replace(read: ReadPath) -> Contender {
+    Contender { default: RELOAD, ..run("xdoflow replace", Mode::Replace, read, WHOLE) }
+}
+
+/// Of the rows of V1 only those that changed since a full run.
+const fn changed(read: ReadPath) -> Contender {
+    Contender {
+        way: Way::Xdoflow { mode: Mode::Merge, more: Some("--changed") },
+        ..run("xdoflow changed", Mode::Merge, read, FULL)
+    }
 }
 
 /// On demand only: it stands for what a merge was before it compared as it reads.
 const fn staged(read: ReadPath) -> Contender {
     Contender {
         way: Way::Xdoflow { mode: Mode::Merge, more: Some("--stage-all") },
-        default: false,
+        default: NOWHERE,
         ..run("xdoflow staged", Mode::Merge, read, WHOLE)
     }
 }
 
 const fn floor(read: ReadPath) -> Contender {
-    Contender { name: "floor", way: Way::Floor, read: Some(read), default: true, scenarios: EVERYWHERE }
+    let (scenarios, default) = (EVERYWHERE, EVERYWHERE);
+    Contender { name: "floor", way: Way::Floor, read: Some(read), scenarios, default }
 }
 
 /// All contenders, in the order in which they take their turns.
@@ -128,8 +146,10 @@ pub const CONTENDERS: &[Contender] = &[
     sql("record×N", Way::RecordParallel, WHOLE),
     run("xdoflow merge", Mode::Merge, ReadPath::Text, EVERYWHERE),
     run("xdoflow merge", Mode::Merge, ReadPath::Raw, EVERYWHERE),
-    run("xdoflow replace", Mode::Replace, ReadPath::Text, WHOLE),
-    run("xdoflow replace", Mode::Replace, ReadPath::Raw, WHOLE),
+    changed(ReadPath::Text),
+    changed(ReadPath::Raw),
+    replace(ReadPath::Text),
+    replace(ReadPath::Raw),
     run("xdoflow insert", Mode::Insert, ReadPath::Text, INSERT),
     run("xdoflow insert", Mode::Insert, ReadPath::Raw, INSERT),
     staged(ReadPath::Text),
@@ -147,6 +167,21 @@ impl Contender {
     /// Whether it takes part in a scenario.
     pub fn takes_part(self, scenario: Scenario) -> bool {
         self.scenarios.contains(&scenario)
+    }
+
+    /// Whether it takes part in a scenario where nobody asked for it by name.
+    pub fn by_default(self, scenario: Scenario) -> bool {
+        self.default.contains(&scenario)
+    }
+
+    /// Whether it writes full targets anew, into other files.
+    pub fn rewrites(self, scenario: Scenario) -> bool {
+        matches!(self.way, Way::Xdoflow { mode: Mode::Replace, .. }) && scenario != Scenario::Reload
+    }
+
+    /// Whether it reads what changed since a full run, which must have been made before.
+    pub fn needs_fingerprints(self) -> bool {
+        matches!(self.way, Way::Xdoflow { more: Some("--changed"), .. })
     }
 
     /// Whether the targets of an entity, of which there are `targets`, change in one transaction.
@@ -217,7 +252,7 @@ pub fn choose(words: &[String]) -> Result<Vec<Contender>> {
             .hint("a name without its read path takes both, and xdoflow takes every mode"));
     }
     let chosen = |contender: &&Contender| match words.is_empty() {
-        true => contender.default,
+        true => !contender.default.is_empty(),
         false => words.iter().any(|word| names(contender, word)),
     };
     Ok(CONTENDERS.iter().filter(chosen).copied().collect())

@@ -149,10 +149,13 @@ impl Finished {
     }
 }
 
+/// How many bytes are taken from the server at a time, as by a run.
+const CHUNK_BYTES: usize = 256 << 10;
+
 async fn save(session: &Session, query: &str, path: &Path) -> Result<u64> {
     let failed = |error: std::io::Error| Error::stop(format!("cannot write {}: {error}", path.display()));
     let mut file = File::create(path).map_err(failed)?;
-    let mut stream = ByteStream::open(session, query).await?;
+    let mut stream = ByteStream::open(session, query, CHUNK_BYTES).await?;
     let mut bytes = 0;
     while let Some(piece) = stream.next().await? {
         file.write_all(&piece).map_err(failed)?;
@@ -299,7 +302,7 @@ impl Ready {
                 let queue = Arc::clone(&queue);
                 reading.spawn(async move {
                     while let Some(query) = next(&queue) {
-                        let mut stream = ByteStream::open(&session, &query).await?;
+                        let mut stream = ByteStream::open(&session, &query, CHUNK_BYTES).await?;
                         while stream.next().await?.is_some() {}
                     }
                     Ok(())

@@ -141,6 +141,36 @@ impl Target {
         ]
     }
 
+    /// The statements that make the target equal to the base again, whatever has happened to it. Only rows
+    /// that differ are written, and the target keeps its file.
+    pub fn restore(&self) -> Vec<String> {
+        let (table, base, fed) = (self.table(), self.image(Image::Base), self.fed());
+        let is_cell = |index: &usize| !self.spec.key.contains(index);
+        let same = match self.names("", is_cell).is_empty() {
+            true => String::new(),
+            false => format!(
+                " AND ROW({})::record *= ROW({})::record",
+                self.names("t.", is_cell),
+                self.names("e.", is_cell)
+            ),
+        };
+        let matched = self.matched();
+        let mut statements = vec![format!(
+            "DELETE FROM {table} t WHERE NOT EXISTS (SELECT FROM {base} e WHERE {matched}{same})"
+        )];
+        if !self.info.is_unique(&self.key_names()) {
+            statements.push(format!(
+                "DELETE FROM {table} t USING (SELECT ctid, row_number() OVER (PARTITION BY {}) AS number FROM {table}) n \
+                 WHERE n.ctid = t.ctid AND n.number > 1",
+                self.key("")
+            ));
+        }
+        statements.push(format!(
+            "INSERT INTO {table} ({fed}) SELECT {fed} FROM {base} e WHERE NOT EXISTS (SELECT FROM {table} t WHERE {matched})"
+        ));
+        statements
+    }
+
     /// The names of the key's columns.
     pub fn key_names(&self) -> Vec<String> {
         self.spec

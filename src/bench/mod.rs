@@ -73,6 +73,8 @@ pub struct Job {
     pub scenarios: Vec<Scenario>,
     /// Who takes part.
     pub contenders: Vec<Contender>,
+    /// Whether they were asked for by name, and so take part wherever they can.
+    pub chosen: bool,
     /// Runs of each contender.
     pub samples: usize,
     /// Sessions of the `×N` contenders and connections of the floors.
@@ -169,8 +171,8 @@ struct Step {
 /// The order in which scenarios run: only the last changes V1.
 const ORDER: [Scenario; 4] = [Scenario::Reload, Scenario::NoChange, Scenario::Backfill, Scenario::Refresh];
 
-/// A bench under way.
-struct Bench {
+/// A bench: V1 and V2 must be in one database, V2 empty.
+pub struct Bench {
     job: Job,
     world: World,
     meter: Meter,
@@ -180,38 +182,18 @@ struct Bench {
     notes: Vec<String>,
     outcomes: HashMap<(Scenario, Subject, Contender), Outcome>,
     estimate: Estimate,
+    /// Whether fingerprints of an equal V2 are saved.
+    fingerprints: bool,
     total: usize,
     done: usize,
 }
 
-/// Measures. V1 and V2 must be in one database, V2 empty; afterwards it is empty again.
-///
-/// # Errors
-/// Where something cannot be prepared. A contender that fails is a result, not an error.
-pub async fn bench(job: Job) -> Result<BenchReport> {
-    let mut bench = Bench::open(job).await?;
-    let steps = bench.steps();
-    bench.total = steps.len();
-    bench.tell(&Event::Plan { runs: steps.len(), estimate: bench.estimate.of(&bench.world, &steps) });
-    bench.tell(&Event::Preparing("computing what V2 must hold"));
-    bench.world.make_images().await?;
-    bench.make_cast().await?;
-    let mut current = None;
-    for (index, step) in steps.iter().enumerate() {
-        if current != Some(step.scenario) {
-            bench.begin(step.scenario).await?;
-            current = Some(step.scenario);
-        }
-        bench.take(*step, &steps[index..]).await?;
-        bench.done = index + 1;
-    }
-    let report = bench.report().await?;
-    bench.world.close().await?;
-    Ok(report)
-}
-
 impl Bench {
-    async fn open(mut job: Job) -> Result<Self> {
+    /// Looks at both sides; nothing is written yet.
+    ///
+    /// # Errors
+    /// Where the pipelines do not fit, or a target holds rows: a bench empties its targets.
+    pub async fn open(mut job: Job) -> Result<Self> {
         let mut notes = Vec::new();
         let own = job.server.is_some();
         let world = World::open(&job.database, &job.specs, job.cores, own).await?;
@@ -251,10 +233,43 @@ impl Bench {
             notes,
             outcomes: HashMap::new(),
             estimate: Estimate::default(),
+            fingerprints: false,
             total: 0,
             done: 0,
             job,
         })
+    }
+
+    /// Measures.
+    ///
+    /// # Errors
+    /// Where something cannot be prepared. A contender that fails is a result, not an error.
+    pub async fn run(&mut self) -> Result<BenchReport> {
+        let steps = self.steps();
+        self.total = steps.len();
+        self.tell(&Event::Plan { runs: steps.len(), estimate: self.estimate.of(&self.world, &steps) });
+        self.tell(&Event::Preparing("what V2 must hold"));
+        self.world.make_images().await?;
+        self.make_cast().await?;
+        let mut current = None;
+        for (index, step) in steps.iter().enumerate() {
+            if current != Some(step.scenario) {
+                self.begin(step.scenario).await?;
+                current = Some(step.scenario);
+            }
+            self.take(*step, &steps[index..]).await?;
+            self.done = index + 1;
+        }
+        self.report().await
+    }
+
+    /// Takes away what was made beside V1, and empties V2, however the run has ended. Sessions that it held
+    /// may have been ended.
+    ///
+    /// # Errors
+    /// Those of the server; what is still there lies in the schema `xdoflow_bench`.
+    pub async fn close(mut self) -> Result<()> {
+        self.world.close().await
     }
 
     fn tell(&self, event: &Event<'_>) {
@@ -280,14 +295,19 @@ impl Bench {
             for sample in 1..=self.job.samples {
                 let entities = (0..self.world.entities.len()).map(Subject::Entity);
                 for subject in entities.chain([Subject::Workspace]) {
-                    let taking_part = self.job.contenders.iter().filter(|contender| {
-                        contender.takes_part(scenario) && self.subjects(**contender).contains(&subject)
-                    });
-                    steps.extend(taking_part.map(|&contender| Step { scenario, subject, contender, sample }));
+                    let taking_part =
+                        self.taking_part(scenario).filter(|c| self.subjects(*c).contains(&subject));
+                    steps.extend(taking_part.map(|contender| Step { scenario, subject, contender, sample }));
                 }
             }
         }
         steps
+    }
+
+    fn taking_part(&self, scenario: Scenario) -> impl Iterator<Item = Contender> {
+        self.job.contenders.iter().copied().filter(move |contender| {
+            contender.takes_part(scenario) && (self.job.chosen || contender.by_default(scenario))
+        })
     }
 
     fn name(&self, subject: Subject) -> &str {
@@ -317,6 +337,18 @@ impl Bench {
     async fn begin(&mut self, scenario: Scenario) -> Result<()> {
         self.tell(&Event::Preparing(&format!("{}: {}", scenario.name(), scenario.what())));
         self.world.set(scenario).await?;
+        if self.taking_part(scenario).any(Contender::needs_fingerprints) && !self.fingerprints {
+            self.tell(&Event::Preparing("the fingerprints of a full run"));
+            let entities: Vec<String> =
+                self.world.entities.iter().map(|entity| entity.spec.entity.clone()).collect();
+            child::run(
+                &self.job.program,
+                &[vec!["run".to_owned()], entities, QUIET.map(str::to_owned).to_vec()].concat(),
+            )
+            .await?;
+            self.world.save_fingerprints().await?;
+            self.fingerprints = true;
+        }
         if scenario == Scenario::Refresh {
             self.world.change_v1().await?;
         }
@@ -324,7 +356,7 @@ impl Bench {
             self.write_ids().await?;
         }
         let floors: Vec<Contender> =
-            self.job.contenders.iter().filter(|contender| contender.way == Way::Floor).copied().collect();
+            self.taking_part(scenario).filter(|contender| contender.way == Way::Floor).collect();
         if !floors.is_empty() {
             self.finished = Finished::save(&self.world, scenario, &self.job.folder).await?;
         }
@@ -382,6 +414,12 @@ impl Bench {
         }
         let begun = std::time::Instant::now();
         let entities = self.entities(step.subject);
+        if step.contender.needs_fingerprints() {
+            self.world.restore_fingerprints().await?;
+        }
+        if step.contender.rewrites(step.scenario) {
+            self.world.stand_in(&entities).await?;
+        }
         self.world.checkpoint().await?;
         let remaining = self.estimate.of(&self.world, rest);
         self.tell(&Event::Begin(&self.position(step, remaining)));
@@ -428,8 +466,12 @@ impl Bench {
             (Way::Xdoflow { mode, more }, _) => {
                 let arguments = self.arguments(step, mode, more);
                 let before = self.meter.begin(session).await?;
-                let rss_peak_bytes = child::run(&self.job.program, &arguments).await?;
-                self.meter.end(session, before, rss_peak_bytes).await
+                let ran = child::run(&self.job.program, &arguments).await?;
+                let measured = self.meter.end(session, before, ran.rss_peak_bytes).await?;
+                if step.contender.needs_fingerprints() {
+                    ran.check_changed()?;
+                }
+                Ok(measured)
             }
             (Way::Floor, Some(read)) => {
                 let plan = self.plans.get(&(step.scenario, step.subject, step.contender)).copied();
@@ -459,7 +501,8 @@ impl Bench {
         arguments.extend(
             self.entities(step.subject).iter().map(|&index| self.world.entities[index].spec.entity.clone()),
         );
-        let mut options = vec!["--mode", mode.name(), "--json", "--progress", "none"];
+        let mut options = QUIET.to_vec();
+        options.extend(["--mode", mode.name()]);
         options.extend(more);
         options.extend(step.contender.read.map(ReadPath::name).into_iter().flat_map(|read| ["--read", read]));
         let ids = self.ids_file(step.subject).display().to_string();
@@ -537,7 +580,7 @@ impl Bench {
             let entities = (0..self.world.entities.len()).map(Subject::Entity);
             let shown = entities.filter(|_| self.job.entities);
             for subject in shown.chain(self.job.workspace.then_some(Subject::Workspace)) {
-                for &contender in self.job.contenders.iter().filter(|c| c.takes_part(scenario)) {
+                for contender in self.taking_part(scenario) {
                     if let Some(outcome) = self.outcome(scenario, subject, contender) {
                         rows.push(outcome.row(&self.place(scenario, subject, contender)));
                     }
@@ -580,6 +623,9 @@ const WAL_FILES: &str = "
          f AS (SELECT oid FROM r UNION ALL SELECT i.indexrelid FROM pg_index i JOIN r ON r.oid = i.indrelid)
     SELECT coalesce(nullif(c.reltablespace, 0), d.dattablespace) || '/' || d.oid || '/' || pg_relation_filenode(c.oid)
     FROM f JOIN pg_class c ON c.oid = f.oid, pg_database d WHERE d.datname = current_database()";
+
+/// How the program tells nothing but its result.
+const QUIET: [&str; 3] = ["--json", "--progress", "none"];
 
 async fn has_cast(session: &Session) -> Result<bool> {
     let query = "SELECT EXISTS (SELECT FROM pg_cast WHERE castsource = 'jsonb'::regtype \

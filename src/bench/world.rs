@@ -82,6 +82,8 @@ pub struct World {
     own_server: bool,
     /// Whether CHECKPOINT is allowed.
     checkpoints: bool,
+    /// What V2 was prepared for last.
+    state: Option<Scenario>,
 }
 
 impl World {
@@ -136,7 +138,17 @@ impl World {
         let checkpoints = session.batch("CHECKPOINT").await.is_ok();
         let has_merge = version >= 150_000;
         let database = database.clone();
-        Ok(Self { database, cores, entities, targets, has_merge, session, own_server, checkpoints })
+        Ok(Self {
+            database,
+            cores,
+            entities,
+            targets,
+            has_merge,
+            session,
+            own_server,
+            checkpoints,
+            state: None,
+        })
     }
 
     /// Makes the images of what V1 says, and chooses the ids of the backfill.
@@ -305,21 +317,43 @@ impl World {
         ])
     }
 
-    /// Brings V2 into the state of a scenario.
-    pub async fn set(&self, scenario: Scenario) -> Result<()> {
+    /// Brings V2 into the state of a scenario. Between scenarios where it is full it keeps its files, which
+    /// the fingerprints of a run know.
+    pub async fn set(&mut self, scenario: Scenario) -> Result<()> {
+        let before = self.state.replace(scenario).filter(|&before| before != Scenario::Reload);
         let mut tasks = Vec::new();
         for target in &self.targets {
-            let mut statements = vec![empty(target)];
-            if scenario != Scenario::Reload {
-                statements.push(target.fill(Image::Base));
-                if scenario == Scenario::Backfill && target.key_is_id {
-                    statements.push(self.delete_backfill(target));
+            let mut statements = match (scenario, before) {
+                (Scenario::Reload, _) => vec![empty(target)],
+                (_, None) => vec![empty(target), target.fill(Image::Base)],
+                (_, Some(Scenario::Backfill)) if target.key_is_id => {
+                    target.restore_ids(&self.backfill_ids(target.entity))
                 }
-                statements.push(vacuum(target));
+                (_, Some(_)) => Vec::new(),
+            };
+            if scenario == Scenario::Backfill && target.key_is_id {
+                statements.push(self.delete_backfill(target));
             }
+            statements.push(vacuum(target));
             tasks.push(statements);
         }
         self.all(tasks).await
+    }
+
+    /// Lets copies stand in for the targets of some entities, for a contender that writes them anew: the
+    /// targets keep their files, and are there again at the end.
+    pub async fn stand_in(&self, entities: &[usize]) -> Result<()> {
+        let targets = self.targets.iter().filter(|target| entities.contains(&target.entity));
+        let tasks = targets.map(|target| {
+            let (table, aside) = (target.table(), self.aside(target).quoted());
+            vec![
+                format!("ALTER TABLE {table} SET SCHEMA {}", quote(SCHEMA)),
+                format!("CREATE TABLE {table} (LIKE {aside} INCLUDING ALL)"),
+                target.fill(Image::Base),
+                vacuum(target),
+            ]
+        });
+        self.all(tasks.collect()).await
     }
 
     fn delete_backfill(&self, target: &Target) -> String {
@@ -337,29 +371,26 @@ impl World {
         right: bool,
     ) -> Result<()> {
         let targets = || self.targets.iter().filter(|target| entities.contains(&target.entity));
-        if contender.way == Way::Ctas {
+        if contender.way == Way::Ctas || contender.rewrites(scenario) {
             for target in targets() {
                 self.put_back(target).await?;
             }
         }
+        if contender.rewrites(scenario) {
+            return Ok(());
+        }
         let tasks = targets().map(|target| {
-            let mut statements = Vec::new();
-            match scenario {
+            let mut statements = match scenario {
                 Scenario::Reload => return vec![empty(target)],
-                Scenario::NoChange if right => {}
-                Scenario::Backfill if right && target.key_is_id => {
-                    statements.push(self.delete_backfill(target))
-                }
-                Scenario::Backfill if right => {}
+                Scenario::NoChange if right => Vec::new(),
+                Scenario::Backfill if right => Vec::new(),
                 Scenario::Refresh if right && target.key_is_id => {
-                    statements.extend(target.restore_ids(&self.refresh_ids(target.entity)));
+                    target.restore_ids(&self.refresh_ids(target.entity))
                 }
-                _ => {
-                    statements.extend([empty(target), target.fill(Image::Base)]);
-                    if scenario == Scenario::Backfill && target.key_is_id {
-                        statements.push(self.delete_backfill(target));
-                    }
-                }
+                _ => target.restore(),
+            };
+            if scenario == Scenario::Backfill && target.key_is_id {
+                statements.push(self.delete_backfill(target));
             }
             statements.push(vacuum(target));
             statements
@@ -409,8 +440,42 @@ impl World {
         Ok(found.load(Relaxed))
     }
 
+    /// Saves the fingerprints that the ledger keeps, all of whose tables bear the word in their name.
+    pub async fn save_fingerprints(&self) -> Result<()> {
+        for (table, saved) in self.fingerprint_tables().await? {
+            self.session.batch(&format!("CREATE TABLE {saved} AS SELECT * FROM {table}")).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives the ledger back the fingerprints that were saved, whatever runs have made of them since.
+    pub async fn restore_fingerprints(&self) -> Result<()> {
+        let tables = self.fingerprint_tables().await?;
+        let all: Vec<&str> = tables.iter().map(|(table, _)| table.as_str()).collect();
+        let mut statements = vec![format!("TRUNCATE {}", all.join(", "))];
+        statements
+            .extend(tables.iter().map(|(table, saved)| format!("INSERT INTO {table} SELECT * FROM {saved}")));
+        self.session.batch(&statements.join("; ")).await?;
+        for table in all {
+            self.session.batch(&format!("VACUUM (ANALYZE) {table}")).await?;
+        }
+        Ok(())
+    }
+
+    /// The ledger's tables of fingerprints, and where each is saved.
+    async fn fingerprint_tables(&self) -> Result<Vec<(String, String)>> {
+        let query = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'xdoflow' \
+                     AND tablename LIKE 'fingerprint%' ORDER BY tablename";
+        let rows = self.session.query(query, &[]).await?;
+        let names = rows.iter().map(|row| row.get::<_, String>(0));
+        Ok(names
+            .map(|name| (TableName::new("xdoflow", &name).quoted(), TableName::new(SCHEMA, &name).quoted()))
+            .collect())
+    }
+
     /// Takes away what the bench has made beside V1, and empties the targets.
-    pub async fn close(&self) -> Result<()> {
+    pub async fn close(&mut self) -> Result<()> {
+        self.session = self.database.connect("bench").await?;
         for target in &self.targets {
             self.put_back(target).await?;
         }

@@ -464,7 +464,9 @@ pub struct DemoArgs {
                        everything staged and one MERGE\n  \
                        ctas             CREATE TABLE AS with parallel workers, renamed into place: another table\n  \
                        plain×N record×N over as many sessions as cores: not atomic (write plainxN)\n  \
-                       xdoflow-merge, xdoflow-replace, xdoflow-insert    the program itself; xdoflow-staged is run --stage-all\n  \
+                       xdoflow-merge, xdoflow-replace, xdoflow-insert    the program itself, in each publish mode\n  \
+                       xdoflow-changed  run --changed after a full run, where V2 is full\n  \
+                       xdoflow-staged   run --stage-all; by name only\n  \
                        floor            the same bytes out and the finished bytes in, nothing else\n\
                        A name takes both read paths, floor:raw one, xdoflow all modes, raw all that read so.\n\n\
                        Without --source a private server is started, with a production server's settings, and a V1 \
@@ -492,7 +494,7 @@ pub struct BenchArgs {
     /// Runs of each contender; the median counts
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=99))]
     pub samples: u16,
-    /// Who takes part, separated by commas [default: all]
+    /// Who takes part, separated by commas [default: all, xdoflow-replace only in reload, xdoflow-staged not]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub contenders: Vec<String>,
     /// What V2 looks like before each run, separated by commas [default: all]

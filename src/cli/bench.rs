@@ -13,7 +13,9 @@ use super::progress::BenchProgress;
 use super::report;
 use super::signals::Signals;
 use super::style::Style;
-use crate::bench::{self, BenchReport, Generated, Job, OwnServer, Program, Scenario, WORKSPACE, WalDump};
+use crate::bench::{
+    self, Bench, BenchReport, Generated, Job, OwnServer, Program, Scenario, WORKSPACE, WalDump,
+};
 use crate::error::{Error, Result};
 use crate::generate::{Dirt, Generator};
 use crate::pg::{Database, Settings, Side, TableInfo};
@@ -27,15 +29,8 @@ pub async fn execute(arguments: &BenchArgs, signals: &Signals) -> Result<ExitCod
     let folder = Folder::create()?;
     let place = Place::open(arguments, signals).await?;
     let outcome = measure(arguments, signals, &place, subjects, contenders, &folder).await;
-    let report = match outcome {
-        Ok(report) => report,
-        Err(error) => {
-            place.database.end_backends().await?;
-            place.close()?;
-            return Err(error);
-        }
-    };
     place.close()?;
+    let report = outcome?;
     write(arguments, &report)?;
     let wrong = report.results.iter().filter(|row| row.contender.name.starts_with("xdoflow") && !row.correct);
     match wrong.count() {
@@ -70,12 +65,22 @@ async fn measure(
         folder: folder.0.clone(),
         scenarios,
         contenders,
+        chosen: !arguments.contenders.is_empty(),
         samples: usize::from(arguments.samples),
         cores: std::thread::available_parallelism().map_or(2, usize::from),
         generated,
         observer: Box::new(move |event| progress.show(event)),
     };
-    signals.or_interrupted(bench::bench(job)).await
+    let mut bench = signals.or_interrupted(Bench::open(job)).await?;
+    let outcome = signals.or_interrupted(bench.run()).await;
+    if outcome.is_err() {
+        place.database.end_backends().await?;
+    }
+    if place.server.is_none() {
+        // The private server goes with all that is in it.
+        bench.close().await?;
+    }
+    outcome
 }
 
 /// What the report has rows for.

@@ -81,7 +81,8 @@ const fn castable(class: Class) -> Option<&'static [u8]> {
         Class::Dec => Some(&[0, 1, 4, 5, 6, 8]),
         Class::Ts => Some(&[0, 1, 2, 3, 4, 6]),
         Class::Date => Some(&[0, 1, 2]),
-        Class::Obj => Some(&[0, 1, 2, 4]),
+        // An object inside a string takes draws of its own: it stays where it was.
+        Class::Obj => Some(&[0, 1, 2, 0, 4]),
         Class::ObjBool => Some(&[0, 3, 4, 5]),
         _ => None,
     }

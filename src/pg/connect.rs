@@ -1,6 +1,8 @@
 //! Opens connections: the servers of the list in turn, every address of each, with and without TLS as the
 //! mode asks for.
 //!
+//! Each connection has a [tap](super::tap), where the rows of a COPY leave it.
+//!
 //! The library would walk the list itself, but with one password for all of it, a timeout that ends where
 //! the TCP connection stands, and no second try after a failed handshake. So each of its connects is given
 //! one address, and the order, the timeout and the second try are here:
@@ -17,19 +19,41 @@
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::config::SslMode as LibraryMode;
-use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Socket};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::{self, Attempt};
 use super::settings::{Place, Server, SessionAttrs, Settings};
+use super::tap::{Tap, TappedTls, Taps};
 use super::tls::SslMode;
 use crate::error::{Error, Result};
 
 pub use super::fault::server_error;
+
+/// An open connection.
+pub(super) struct Connected {
+    pub(super) client: Client,
+    /// Where the rows of a COPY out leave it.
+    pub(super) taps: Taps,
+}
+
+/// One address of a server.
+enum Address {
+    /// The folder of a Unix socket.
+    Socket(PathBuf),
+    /// An address, and the name that a certificate must bear.
+    Tcp(IpAddr, String),
+}
 
 /// Why an address gave no connection.
 enum Failure {
@@ -46,7 +70,7 @@ impl Settings {
     /// # Errors
     /// Nobody answers (worth another try), the server refuses, or TLS cannot be had as asked for. The text
     /// names the redacted place.
-    pub async fn connect(&self, application_name: &str) -> Result<Client> {
+    pub(super) async fn connect(&self, application_name: &str) -> Result<Connected> {
         let config = self.config(application_name);
         let order = self.shuffled(self.servers.iter().collect());
         let passes: &[SessionAttrs] = match &self.session {
@@ -95,17 +119,7 @@ impl Settings {
             .user(&self.user)
             .dbname(&self.database)
             .application_name(name)
-            .channel_binding(self.channel_binding)
-            .keepalives(self.keepalive.is_some());
-        if let Some(keepalive) = self.keepalive {
-            config
-                .keepalives_idle(keepalive.idle)
-                .keepalives_interval(keepalive.interval)
-                .keepalives_retries(keepalive.count);
-        }
-        if let Some(timeout) = self.tcp_user_timeout {
-            config.tcp_user_timeout(timeout);
-        }
+            .channel_binding(self.channel_binding);
         if let Some(options) = &self.options {
             config.options(options);
         }
@@ -129,7 +143,7 @@ impl Settings {
         server: &Server,
         config: &Config,
         wanted: SessionAttrs,
-    ) -> Result<Client, Failure> {
+    ) -> Result<Connected, Failure> {
         let place = self.redacted_with(std::slice::from_ref(server));
         let attempt =
             Attempt { place: &place, mode: self.tls.mode, password_given: server.password.is_some() };
@@ -137,23 +151,16 @@ impl Settings {
         // Without one the library gives up without asking the server, whose answer is the clearer one.
         config.port(server.port).password(server.password.as_ref().map_or("", |password| password.reveal()));
         let addresses = match &server.place {
-            Place::Socket(folder) => {
-                config.host_path(folder);
-                vec![None]
-            }
+            Place::Socket(folder) => vec![Address::Socket(folder.clone())],
             Place::Tcp(host, address) => {
-                config.host(host);
                 let addresses = self.addresses(host, *address, server.port, &attempt).await;
-                addresses.map_err(Failure::Unreached)?.into_iter().map(Some).collect()
+                let addresses = addresses.map_err(Failure::Unreached)?.into_iter();
+                addresses.map(|address| Address::Tcp(address, host.clone())).collect()
             }
         };
         let mut last = None;
         for address in addresses {
-            let mut config = config.clone();
-            if let Some(address) = address {
-                config.hostaddr(address);
-            }
-            let opening = self.connect_address(config, address.is_some(), wanted, &attempt);
+            let opening = self.connect_address(config.clone(), &address, server.port, wanted, &attempt);
             match within(self.connect_timeout, opening).await {
                 None => last = Some(attempt.timed_out(self.connect_timeout.unwrap_or_default())),
                 Some(Err(Failure::Unreached(error))) => last = Some(error),
@@ -185,11 +192,15 @@ impl Settings {
     async fn connect_address(
         &self,
         mut config: Config,
-        tcp: bool,
+        address: &Address,
+        port: u16,
         wanted: SessionAttrs,
         attempt: &Attempt<'_>,
-    ) -> Result<Client, Failure> {
-        let mode = if tcp { self.tls.mode } else { SslMode::Disable };
+    ) -> Result<Connected, Failure> {
+        let mode = match address {
+            Address::Tcp(..) => self.tls.mode,
+            Address::Socket(_) => SslMode::Disable,
+        };
         let (way, other) = match mode {
             SslMode::Disable => (LibraryMode::Disable, None),
             SslMode::Allow => (LibraryMode::Disable, Some(LibraryMode::Require)),
@@ -199,12 +210,12 @@ impl Settings {
         if mode != SslMode::Disable {
             config.ssl_negotiation(self.tls.negotiation);
         }
-        let first = match self.connect_way(&mut config, way, wanted, attempt).await {
+        let first = match self.connect_way(&mut config, way, address, port, wanted, attempt).await {
             Err((failure, Some(OtherWay))) => failure,
             result => return result.map_err(|(failure, _)| failure),
         };
         let Some(other) = other else { return Err(first) };
-        match self.connect_way(&mut config, other, wanted, attempt).await {
+        match self.connect_way(&mut config, other, address, port, wanted, attempt).await {
             Ok(connected) => Ok(connected),
             // The first way is the one that was wanted: its failure leads.
             Err((second, _)) => {
@@ -224,19 +235,30 @@ impl Settings {
         &self,
         config: &mut Config,
         way: LibraryMode,
+        address: &Address,
+        port: u16,
         wanted: SessionAttrs,
         attempt: &Attempt<'_>,
-    ) -> Result<Client, (Failure, Option<OtherWay>)> {
+    ) -> Result<Connected, (Failure, Option<OtherWay>)> {
         config.ssl_mode(way);
         let tls = match way {
             LibraryMode::Disable => None,
             _ => Some(self.tls.connector().map_err(|error| (Failure::Refused(error), None))?),
         };
-        let opened = match &tls {
-            Some(tls) => open(config, tls.clone()).await,
-            None => open(config, NoTls).await,
+        let opened = match address {
+            Address::Socket(folder) => {
+                let path = folder.join(format!(".s.PGSQL.{port}"));
+                match UnixStream::connect(path).await {
+                    Ok(stream) => open(config, stream, None).await,
+                    Err(error) => return Err((Failure::Unreached(attempt.unreached(&error)), None)),
+                }
+            }
+            Address::Tcp(ip, host) => match self.open_tcp(*ip, port).await {
+                Ok(stream) => open(config, stream, tls.map(|tls| (tls, host.as_str()))).await,
+                Err(error) => return Err((Failure::Unreached(attempt.unreached(&error)), None)),
+            },
         };
-        let client = opened.map_err(|error| {
+        let connected = opened.map_err(|error| {
             let told = attempt.failed(&error);
             let handshake = fault::tls_failure(&error).is_some();
             let code = error.code().map(|code| code.code());
@@ -244,14 +266,32 @@ impl Settings {
             let failure = if answered { Failure::Refused(told) } else { Failure::Unreached(told) };
             (failure, (handshake || code == Some("28000")).then_some(OtherWay))
         })?;
-        let attrs = has_attrs(&client, wanted).await.map_err(|error| {
+        let client = &connected.client;
+        let attrs = has_attrs(client, wanted).await.map_err(|error| {
             let error = server_error(error).context(format!("asking {}", attempt.place));
             (Failure::Unreached(error), None)
         })?;
         if !attrs {
             return Err((Failure::Unreached(attempt.unsuitable()), None));
         }
-        Ok(client)
+        Ok(connected)
+    }
+
+    async fn open_tcp(&self, ip: IpAddr, port: u16) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect((ip, port)).await?;
+        stream.set_nodelay(true)?;
+        let socket = SockRef::from(&stream);
+        if let Some(timeout) = self.tcp_user_timeout {
+            socket.set_tcp_user_timeout(Some(timeout))?;
+        }
+        if let Some(keepalive) = self.keepalive {
+            let keepalive = TcpKeepalive::new()
+                .with_time(keepalive.idle)
+                .with_interval(keepalive.interval)
+                .with_retries(keepalive.count);
+            socket.set_tcp_keepalive(&keepalive)?;
+        }
+        Ok(stream)
     }
 }
 
@@ -269,16 +309,33 @@ impl Failure {
 
 /// Opens a connection whose bytes a task of its own moves. That task's end need not be awaited: a statement on a
 /// connection that has ended says so itself.
-async fn open<T>(config: &Config, tls: T) -> Result<Client, tokio_postgres::Error>
+async fn open<S>(
+    config: &Config,
+    stream: S,
+    tls: Option<(MakeRustlsConnect, &str)>,
+) -> Result<Connected, tokio_postgres::Error>
 where
-    T: MakeTlsConnect<Socket>,
-    T::Stream: Send + 'static,
-    T::TlsConnect: Send,
-    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (client, connection) = config.connect(tls).await?;
-    tokio::spawn(connection);
-    Ok(client)
+    let taps = Taps::default();
+    let client = match tls {
+        None => {
+            let tap = Tap::new(stream, taps.clone(), false);
+            let (client, connection) = config.connect_raw(tap, NoTls).await?;
+            tokio::spawn(connection);
+            client
+        }
+        Some((mut tls, host)) => {
+            // Where TLS begins without asking first, the tap below it is told before it sees a byte.
+            let tap = Tap::new(stream, taps.clone(), true);
+            let tls = MakeTlsConnect::<Tap<S>>::make_tls_connect(&mut tls, host);
+            let tls = tls.unwrap_or_else(|never| match never {});
+            let (client, connection) = config.connect_raw(tap, TappedTls { tls, taps: taps.clone() }).await?;
+            tokio::spawn(connection);
+            client
+        }
+    };
+    Ok(Connected { client, taps })
 }
 
 async fn has_attrs(client: &Client, wanted: SessionAttrs) -> Result<bool, tokio_postgres::Error> {

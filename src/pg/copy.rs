@@ -9,6 +9,7 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
+use futures::channel::mpsc::Receiver;
 use futures::{SinkExt, StreamExt};
 use tokio_postgres::{CopyInSink, CopyOutStream};
 
@@ -18,10 +19,44 @@ use super::watch::Patience;
 use crate::error::{Error, Result};
 use crate::pgcopy::{Batch, Form, Framer, Malformed, RowBuffer, encode};
 
-/// A `COPY … TO STDOUT (FORMAT binary)`, cut into batches of whole tuples.
-pub struct BatchStream {
+/// A `COPY … TO STDOUT` in any form, in chunks that are cut anywhere.
+pub struct ByteStream {
+    chunks: Receiver<Vec<u8>>,
+    /// Knows how the COPY has ended.
     stream: Pin<Box<CopyOutStream>>,
     patience: Patience,
+}
+
+impl ByteStream {
+    /// Starts the COPY. A chunk has about so many bytes; the last one has what is left.
+    pub async fn open(session: &Session, sql: &str, chunk_bytes: usize) -> Result<Self> {
+        let announcement = session.taps().announce(chunk_bytes);
+        match session.watch().over(session.client().copy_out(sql)).await {
+            Ok(stream) => Ok(Self {
+                chunks: announcement.chunks,
+                stream: Box::pin(stream),
+                patience: Patience::new(session.watch()),
+            }),
+            Err(error) => {
+                session.taps().take_back(&announcement);
+                Err(error)
+            }
+        }
+    }
+
+    /// The next bytes; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        if let Some(chunk) = self.patience.over(self.chunks.next()).await? {
+            return Ok(Some(chunk));
+        }
+        let rest = self.patience.over(self.stream.next()).await?.transpose().map_err(server_error)?;
+        Ok(rest.map(|bytes| bytes.to_vec()))
+    }
+}
+
+/// A `COPY … TO STDOUT (FORMAT binary)`, cut into batches of whole tuples.
+pub struct BatchStream {
+    bytes: ByteStream,
     framer: Option<Framer>,
     batch_bytes: usize,
 }
@@ -30,9 +65,8 @@ impl BatchStream {
     /// Starts the COPY. `columns` is the number of columns of its query; a batch is handed out as
     /// soon as it holds `batch_bytes`, so it is larger by at most one tuple.
     pub async fn open(session: &Session, sql: &str, columns: usize, batch_bytes: usize) -> Result<Self> {
-        let stream = session.watch().over(session.client().copy_out(sql)).await?;
-        let patience = Patience::new(session.watch());
-        Ok(Self { stream: Box::pin(stream), patience, framer: Some(Framer::new(columns)), batch_bytes })
+        let bytes = ByteStream::open(session, sql, batch_bytes).await?;
+        Ok(Self { bytes, framer: Some(Framer::new(columns)), batch_bytes })
     }
 
     /// The same stream, its batches marked: their documents come in that form.
@@ -45,9 +79,8 @@ impl BatchStream {
     pub async fn next(&mut self) -> Result<Option<Batch>> {
         loop {
             let Some(framer) = self.framer.as_mut() else { return Ok(None) };
-            match self.patience.over(self.stream.next()).await? {
-                Some(Ok(chunk)) => framer.push(&chunk).map_err(malformed)?,
-                Some(Err(error)) => return Err(server_error(error)),
+            match self.bytes.next().await? {
+                Some(chunk) => framer.push_owned(chunk).map_err(malformed)?,
                 None => {
                     let last = self.framer.take().map(Framer::finish).transpose().map_err(malformed)?;
                     return Ok(last.flatten());
@@ -57,25 +90,6 @@ impl BatchStream {
                 return Ok(framer.take());
             }
         }
-    }
-}
-
-/// A `COPY … TO STDOUT` in any form, as it comes.
-pub struct ByteStream {
-    stream: Pin<Box<CopyOutStream>>,
-    patience: Patience,
-}
-
-impl ByteStream {
-    /// Starts the COPY.
-    pub async fn open(session: &Session, sql: &str) -> Result<Self> {
-        let stream = session.watch().over(session.client().copy_out(sql)).await?;
-        Ok(Self { stream: Box::pin(stream), patience: Patience::new(session.watch()) })
-    }
-
-    /// The next bytes; `None` at the end.
-    pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        self.patience.over(self.stream.next()).await?.transpose().map_err(server_error)
     }
 }
 

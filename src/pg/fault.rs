@@ -198,6 +198,12 @@ impl Attempt<'_> {
         }
     }
 
+    /// Nobody answers at the address.
+    pub(super) fn unreached(&self, error: &io::Error) -> Error {
+        let doing = format!("cannot connect to {}", self.place);
+        Error::with_fate(Fate::Retry, format!("{doing}: {}", plain(error))).hint(UNREACHED_HINT)
+    }
+
     /// The server answered and said no.
     fn refused(&self, db: &DbError) -> Error {
         let error = from_server(db);

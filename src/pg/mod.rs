@@ -15,6 +15,7 @@ pub mod raw;
 pub mod session;
 pub mod settings;
 pub mod sql;
+mod tap;
 mod tls;
 mod verify;
 mod watch;

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
-use super::connect::server_error;
+use super::connect::{Connected, server_error};
 use super::settings::Settings;
+use super::tap::Taps;
 use super::watch::Watch;
 use crate::error::{Error, Fate, Result};
 
@@ -25,7 +26,8 @@ const END_BACKENDS_TIMEOUT: Duration = Duration::from_secs(10);
 /// with PostgreSQL 17.
 const SESSION_SETTINGS: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
      SET idle_session_timeout = 0; \
-     SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'; \
+     SELECT set_config('transaction_timeout', '0', false) \
+     WHERE current_setting('transaction_timeout', true) IS NOT NULL; \
      SET client_min_messages = warning; SET jit = off; SET DateStyle = 'ISO, YMD'; SET extra_float_digits = 1; \
      SET TimeZone = 'UTC'; SET standard_conforming_strings = on";
 
@@ -91,6 +93,7 @@ impl Default for Limits {
 /// A connection of its own.
 pub struct Session {
     client: Client,
+    taps: Taps,
     watch: Watch,
 }
 
@@ -117,17 +120,17 @@ impl Database {
     }
 
     /// Opens a connection and nothing more.
-    pub(super) async fn client(&self, purpose: &str) -> Result<Client> {
+    pub(super) async fn open(&self, purpose: &str) -> Result<Connected> {
         let opened = self.settings.connect(&format!("xdoflow: {purpose}")).await;
         opened.map_err(|error| error.context(format_args!("{} database", self.side)))
     }
 
     /// Opens a session. `purpose` shows in `pg_stat_activity` behind the program's name.
     pub async fn connect(&self, purpose: &str) -> Result<Session> {
-        let client = self.client(purpose).await?;
+        let opened = self.open(purpose).await?;
         // Nobody can be asked yet what the other side is doing.
         let limit = self.limits.stall * 2;
-        match tokio::time::timeout(limit, self.begin(client)).await {
+        match tokio::time::timeout(limit, self.begin(opened)).await {
             Ok(session) => session,
             Err(_) => Err(Error::with_fate(
                 Fate::Retry,
@@ -138,7 +141,8 @@ impl Database {
     }
 
     /// Makes a session of a connection, in one round trip.
-    async fn begin(&self, client: Client) -> Result<Session> {
+    async fn begin(&self, opened: Connected) -> Result<Session> {
+        let Connected { client, taps } = opened;
         let side = match self.side {
             Side::Source => SOURCE_SETTINGS,
             Side::Target => TARGET_SETTINGS,
@@ -176,7 +180,7 @@ impl Database {
             .hint("connect to the server itself, or through a pool in session mode: a run needs sessions of its own"));
         }
         self.lock().push(pid);
-        Ok(Session { client, watch: Watch::new(self.clone(), pid) })
+        Ok(Session { client, taps, watch: Watch::new(self.clone(), pid) })
     }
 
     /// Ends every backend that was opened here and still runs, and waits until the last is gone.
@@ -260,6 +264,11 @@ impl Session {
     pub async fn count(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64> {
         let count: i64 = self.query_one(sql, parameters).await?.get(0);
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Where the rows of a COPY out leave the connection.
+    pub(super) fn taps(&self) -> &Taps {
+        &self.taps
     }
 
     pub(super) fn client(&self) -> &Client {

@@ -89,6 +89,11 @@ impl MergeSql {
         )
     }
 
+    /// Tells the planner how many rows are staged, and what their keys are like.
+    pub fn analyze_staging(&self) -> String {
+        format!("ANALYZE {} ({})", self.staging, self.key.join(", "))
+    }
+
     /// The rows of staging.
     pub fn count_staged(&self) -> String {
         format!("SELECT count(*) FROM {}", self.staging)

@@ -115,7 +115,7 @@ impl Watch {
     }
 
     async fn ask(&self) -> Answer {
-        let client = match self.database.client("watch").await {
+        let client = match self.database.open("watch").await.map(|opened| opened.client) {
             Ok(client) => client,
             Err(error) if error.code() == Some("53300") => return Answer::Full,
             Err(error) => return Answer::Silent(error.message().to_owned()),

@@ -49,6 +49,7 @@ impl RowBuffer {
     }
 
     /// Appends a NULL.
+    #[inline]
     pub fn null(&mut self) {
         self.bytes.extend_from_slice(&(-1_i32).to_be_bytes());
     }
@@ -70,6 +71,8 @@ impl RowBuffer {
 
     /// Appends a field whose payload `write` appends to the buffer it is given. `write` says whether
     /// there is a value; where there is none, or it fails, nothing is appended, not even a NULL.
+    // What `write` holds is not to be packed up for a call.
+    #[inline(always)]
     pub fn field_or_nothing<E>(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,

@@ -112,6 +112,17 @@ impl Framer {
         Ok(())
     }
 
+    /// The same, without a copy where nothing waits: the chunk becomes the batch.
+    pub fn push_owned(&mut self, chunk: Vec<u8>) -> Result<(), Malformed> {
+        if self.buffer.is_empty() {
+            self.buffer = chunk;
+        } else {
+            self.buffer.extend_from_slice(&chunk);
+        }
+        while self.advance()? {}
+        Ok(())
+    }
+
     /// The bytes of whole tuples that wait to be taken.
     pub fn complete_bytes(&self) -> usize {
         self.complete_bytes
@@ -131,8 +142,10 @@ impl Framer {
         };
         self.cursor -= self.complete_bytes;
         self.complete_bytes = 0;
-        // The next batch will be about as large: grow once, not by doubling.
-        self.buffer.reserve(batch.bytes.len().saturating_sub(self.buffer.len()));
+        if !self.buffer.is_empty() {
+            // The next batch will be about as large: grow once, not by doubling.
+            self.buffer.reserve(batch.bytes.len().saturating_sub(self.buffer.len()));
+        }
         Some(batch)
     }
 

@@ -43,8 +43,8 @@ const MOST_DIFFERING: u64 = 10;
 /// The share of the rows, one in so many, that may be fetched, those among them that are tried again.
 const MOST_FETCHED: u64 = 4;
 
-/// So many rows may always be fetched: less than a second's work.
-const FEW_ROWS: u64 = 1_000;
+/// So many rows may always be fetched: a moment's work.
+const FEW_ROWS: u64 = 100;
 
 /// Which rows of V1 a run reads.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! One entity while it is copied: what its lanes share, and what becomes of an output.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,7 +28,7 @@ use crate::stage::staging::Staging;
 use crate::stage::transform::Transform;
 use crate::summary::{Mode, Way};
 use crate::transform::closure::delta::Delta;
-use crate::transform::closure::{self, BadEdge, Edges, Forest};
+use crate::transform::closure::{self, BadEdge, Edges, Forest, LinkChunk};
 use crate::transform::output::REJECT_COLUMNS;
 use crate::transform::{Output, Program, Tally};
 
@@ -480,9 +479,9 @@ impl EntityRun {
         let make = async move {
             let key = derived.key.clone();
             transform.submit(move |program| program.reject_edges(&bad, &key)).await?;
-            for nodes in closure::chunks(links.len()) {
+            for chunk in links.chunks() {
                 let (links, gone) = (links.clone(), Arc::clone(&gone_here));
-                transform.submit(move |program| links.transform(program, nodes, &gone)).await?;
+                transform.submit(move |program| links.transform(program, chunk, &gone)).await?;
             }
             Ok(())
         };
@@ -530,21 +529,20 @@ enum Links {
 }
 
 impl Links {
-    /// How many nodes have links below them.
-    fn len(&self) -> usize {
+    fn chunks(&self) -> Vec<LinkChunk> {
         match self {
-            Self::All(forest) => forest.len(),
-            Self::Changed(delta) => delta.len(),
+            Self::All(forest) => forest.chunks(),
+            Self::Changed(delta) => closure::chunks_of_nodes(delta.len()),
         }
     }
 
-    /// The rows of the links below some nodes; the ends of links that are gone are added to `gone`.
-    fn transform(&self, program: &Program, nodes: Range<usize>, gone: &Mutex<Vec<(i64, i64)>>) -> Output {
+    /// The rows of some links; the ends of links that are gone are added to `gone`.
+    fn transform(&self, program: &Program, chunk: LinkChunk, gone: &Mutex<Vec<(i64, i64)>>) -> Output {
         match self {
-            Self::All(forest) => program.transform_links(forest, nodes),
+            Self::All(forest) => program.transform_links(forest, chunk),
             Self::Changed(delta) => {
                 let mut found = Vec::new();
-                let output = program.transform_delta(delta, nodes, &mut found);
+                let output = program.transform_delta(delta, chunk.nodes, &mut found);
                 lock(gone).append(&mut found);
                 output
             }

@@ -129,7 +129,9 @@ impl Scan {
 
     /// What all lanes have found; nothing of it is there afterwards.
     pub fn take_found(&self) -> Found {
-        std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut found = std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner));
+        found.too_many |= self.differing.load(Relaxed) > self.limit;
+        found
     }
 
     fn next(&self) -> Option<Range> {

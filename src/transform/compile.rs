@@ -170,7 +170,11 @@ impl Compiler<'_> {
         let source = match &column.origin {
             Origin::Id => Source::Id,
             Origin::Keys(paths) => {
-                Source::Paths(paths.iter().filter_map(|keys| path(keys, self.wanted)).collect())
+                let paths: Vec<Path> = paths.iter().filter_map(|keys| path(keys, self.wanted)).collect();
+                match paths.as_slice() {
+                    [Path { slot, steps }] if steps.is_empty() => Source::Key(*slot),
+                    _ => Source::Paths(paths),
+                }
             }
             Origin::Const(json) => Source::Const(self.payload(column, &cast, "const", json)?),
         };
@@ -195,7 +199,7 @@ impl Compiler<'_> {
     fn payload(&mut self, column: &ColumnSpec, cast: &Cast, option: &str, json: &str) -> Option<Vec<u8>> {
         let mut scratch = String::new();
         let mut payload = Vec::new();
-        let refusal = match cast.encode(value_of(json, &mut scratch), &mut payload) {
+        let refusal = match cast.encode(&value_of(json, &mut scratch), &mut payload) {
             Ok(cell) if !cell.null => return Some(payload),
             Ok(_) => "it is null",
             Err(reason) => reason.message(),

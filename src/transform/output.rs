@@ -93,6 +93,7 @@ impl Tally {
     }
 
     /// Counts a rule once, for the row of an id.
+    #[inline]
     pub fn count(&mut self, slot: usize, rule: Rule, id: i64) {
         let tally = entry(&mut self.slots[slot], rule);
         tally.count += 1;
@@ -135,7 +136,12 @@ fn entry(tallies: &mut Vec<RuleTally>, rule: Rule) -> &mut RuleTally {
 
 impl RuleTally {
     /// Keeps an id if it is among the lowest.
+    #[inline]
     fn sample(&mut self, id: i64) {
+        // Ids mostly ascend: nearly all are beyond the ones that are kept.
+        if self.sample_ids.len() == SAMPLE_IDS && self.sample_ids.last().is_some_and(|&last| last <= id) {
+            return;
+        }
         let at = self.sample_ids.partition_point(|&kept| kept < id);
         if at < SAMPLE_IDS && self.sample_ids.get(at) != Some(&id) {
             self.sample_ids.insert(at, id);

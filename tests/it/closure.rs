@@ -119,3 +119,53 @@ fn a_derived_target_whose_table_does_not_fit_stops_the_run_before_it_begins() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("chain.below: "), "{}", stderr(&output));
 }
+
+#[test]
+fn a_changed_run_derives_what_its_edges_change_and_leaves_the_rest_alone() {
+    let mut documents: Vec<(i64, String)> =
+        (1..=400).map(|id| (id, format!(r#"{{"id": {id}, "boss": {{"id": {}}}}}"#, id / 3))).collect();
+    documents.push((1000, r#"{"id": 0}"#.to_owned()));
+    let documents: Vec<(i64, &str)> =
+        documents.iter().map(|(id, document)| (*id, document.as_str())).collect();
+    let database = Database::with(&documents, TABLES);
+    let pipelines = Pipelines::new(&[("staff.toml", PIPELINE)]);
+    let run = |arguments: &[&str]| {
+        database.json(&[&["run", "--pipelines", pipelines.path()], arguments].concat())["entities"][0].clone()
+    };
+    run(&[]);
+    let verified = || database.xdoflow(&["verify", "--pipelines", pipelines.path()]).status.success();
+    let counts = |entity: &serde_json::Value| {
+        let target = &entity["targets"][1];
+        ["loaded", "inserted", "updated", "deleted", "stale"].map(|name| target[name].as_u64().expect(name))
+    };
+    // A document without another edge: nothing is derived.
+    database.sql(r#"UPDATE source SET xdo = xdo || '{"note": 1}' WHERE id = 4"#);
+    let summary = run(&["--changed"]);
+    assert_eq!((&summary["changed"]["fetched"], counts(&summary)), (&1.into(), [0; 5]));
+    // 40 stood below 13, 4 and 1, and stands below 1: its links to 13 and 4 go, that to 1 is shorter, and so
+    // are those of 120, 121, 122 and 360 to 368 below it.
+    database.sql(r#"UPDATE source SET xdo = '{"id": 40, "boss": {"id": 1}}' WHERE id = 40"#);
+    let summary = run(&["--changed", "--prune"]);
+    assert_eq!(counts(&summary), [13, 0, 13, 26, 26]);
+    assert!(verified());
+    assert_eq!(chains(&database).iter().filter(|row| row.starts_with("1|40|")).count(), 1);
+    // 1 below 364 closes a cycle, whose edges stand in rows that have not changed: 364, 121, 40.
+    let open = "SELECT source_id FROM xdoflow.rejects WHERE resolved_at IS NULL ORDER BY 1";
+    database.sql(r#"UPDATE source SET xdo = '{"id": 1, "boss": {"id": 364}}' WHERE id = 1"#);
+    run(&["--changed", "--prune"]);
+    assert_eq!(database.lines(open), ["1", "40", "121", "364"]);
+    assert!(verified());
+    assert_eq!(run(&["--changed", "--prune"])["changed"]["fetched"], 4);
+    assert_eq!(database.lines(open), ["1", "40", "121", "364"]);
+    database.sql("DELETE FROM source WHERE id = 121");
+    run(&["--changed", "--prune"]);
+    assert_eq!(database.lines(open), [] as [&str; 0]);
+    assert!(verified());
+    // Links that were left are found by a full run alone.
+    database.sql("DELETE FROM source WHERE id = 5");
+    assert!(counts(&run(&["--changed"]))[4] > 0);
+    let summary = run(&["--changed", "--prune"]);
+    assert_eq!(summary["changed"]["used"], false);
+    assert!(summary["changed"]["reason"].as_str().expect("a reason").contains("prune"));
+    assert!(verified());
+}

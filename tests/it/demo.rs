@@ -1,52 +1,26 @@
 //! The demo as a process: what it proves, what it leaves behind, and what it leaves where it is killed.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Running, program, stderr, stdout, try_sql};
+use crate::support::{Running, Temp, stderr, stdout, try_sql};
 
-/// A temporary folder that takes folders of any user, as `/tmp` does, and must be empty in the end.
-struct Temp(PathBuf);
-
-impl Temp {
-    fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("xdoflow-demo-{}-{number}", std::process::id()));
-        fs::create_dir(&path).expect("a folder");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o1777)).expect("its mode");
-        Self(path)
-    }
-
-    fn demo(&self, arguments: &[&str]) -> Command {
-        let mut command = program();
-        command.arg("demo").args(arguments).env("TMPDIR", &self.0);
-        command
-    }
-
-    fn content(&self) -> Vec<PathBuf> {
-        fs::read_dir(&self.0).expect("the folder").map(|entry| entry.expect("an entry").path()).collect()
-    }
-
-    /// The process id of the one server that runs in here.
-    fn server(&self) -> String {
-        let folders = self.content();
-        let file = folders[0].join("data/postmaster.pid");
-        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{error}: {}", file.display()));
-        text.lines().next().expect("a process id").to_owned()
-    }
+/// The process id of the one server that runs in a folder.
+fn server(temp: &Temp) -> String {
+    let folders = temp.content();
+    let file = folders[0].join("data/postmaster.pid");
+    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{error}: {}", file.display()));
+    text.lines().next().expect("a process id").to_owned()
 }
 
-impl Drop for Temp {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn demo(temp: &Temp, arguments: &[&str]) -> Command {
+    let mut command = temp.command("demo");
+    command.args(arguments);
+    command
 }
 
 fn runs(pid: &str) -> bool {
@@ -65,8 +39,8 @@ fn eventually(what: &str, so: impl Fn() -> bool) {
 
 #[test]
 fn the_demo_proves_that_v2_is_exact_and_leaves_nothing_behind() {
-    let temp = Temp::new();
-    let output = temp.demo(&["--scale", "0.01", "--json"]).output().expect("the program runs");
+    let temp = Temp::new("demo");
+    let output = demo(&temp, &["--scale", "0.01", "--json"]).output().expect("the program runs");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let report: Value = serde_json::from_slice(&output.stdout).expect("nothing but one JSON object");
     assert_eq!((&report["exact"], &report["scale"]), (&true.into(), &0.01.into()));
@@ -112,12 +86,12 @@ fn shell(command: &str) -> std::process::Output {
 
 #[test]
 fn the_demo_that_keeps_its_server_prints_how_to_use_and_how_to_end_it() {
-    let temp = Temp::new();
-    let output = temp.demo(&["--scale", "0.001", "--keep"]).output().expect("the program runs");
+    let temp = Temp::new("demo");
+    let output = demo(&temp, &["--scale", "0.001", "--keep"]).output().expect("the program runs");
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(stdout(&output).contains("all good: every count is exact"), "{}", stdout(&output));
-    let server = temp.server();
+    let server = server(&temp);
     assert!(runs(&server));
 
     let url = told(&text, "use:").split('\'').nth(1).expect("a URL in quotes");
@@ -143,10 +117,10 @@ fn the_demo_that_keeps_its_server_prints_how_to_use_and_how_to_end_it() {
 #[test]
 fn ctrl_c_ends_the_demo_with_its_server_and_its_folder() {
     for moment in ["starting a private PostgreSQL server", "generating rows", "run --prune"] {
-        let temp = Temp::new();
-        let mut demo = Running::start(temp.demo(&["--scale", "0.02", "--progress", "json"]));
+        let temp = Temp::new("demo");
+        let mut demo = Running::start(demo(&temp, &["--scale", "0.02", "--progress", "json"]));
         demo.wait_for(moment);
-        let server = (!moment.starts_with("starting")).then(|| temp.server());
+        let server = (!moment.starts_with("starting")).then(|| server(&temp));
         demo.signal("INT");
         let (code, text) = demo.end();
         assert_eq!(code, Some(130), "{moment}: {text}");
@@ -162,10 +136,10 @@ fn ctrl_c_ends_the_demo_with_its_server_and_its_folder() {
 
 #[test]
 fn a_demo_that_is_killed_leaves_neither_server_nor_folder() {
-    let temp = Temp::new();
-    let mut demo = Running::start(temp.demo(&["--scale", "0.02", "--progress", "json"]));
+    let temp = Temp::new("demo");
+    let mut demo = Running::start(demo(&temp, &["--scale", "0.02", "--progress", "json"]));
     demo.wait_for("generating rows");
-    let server = temp.server();
+    let server = server(&temp);
     assert!(runs(&server));
     demo.signal("KILL");
     demo.end();

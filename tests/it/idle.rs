@@ -124,7 +124,13 @@ fn a_first_run_loads_all_thirteen_tables_and_a_second_writes_nothing() {
     database.sql("INSERT INTO mvpw5_667 (user_id) VALUES (0); DELETE FROM mvpw5_667 WHERE user_id = 0");
     assert!(wal(&database, &from, &place()).len() > 2);
 
-    for arguments in [["run"].as_slice(), &["run", "--prune"], &["run", "--mode", "insert"]] {
+    for arguments in [
+        ["run"].as_slice(),
+        &["run", "--prune"],
+        &["run", "--mode", "insert"],
+        &["run", "--changed"],
+        &["run", "--changed", "--prune"],
+    ] {
         let (rows_before, written_before) = (rows(&database), written(&database));
         let from = place();
         let second = database.json(arguments);

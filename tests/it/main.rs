@@ -15,7 +15,10 @@ mod oracle;
 mod proxy;
 mod support;
 
+mod bench;
 mod casts;
+mod changed;
+mod changed_rounds;
 mod closure;
 mod commands;
 mod delta;

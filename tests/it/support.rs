@@ -364,3 +364,43 @@ impl Drop for Pipelines {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// A temporary folder that takes folders of any user, as `/tmp` does; removed at the end.
+pub struct Temp(std::path::PathBuf);
+
+impl Temp {
+    /// Makes one, empty.
+    pub fn new(purpose: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("xdoflow-{purpose}-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).expect("a folder");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o1777)).expect("its mode");
+        Self(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    /// A command of the program that puts its temporary files here.
+    pub fn command(&self, name: &str) -> Command {
+        let mut command = program();
+        command.arg(name).env("TMPDIR", &self.0);
+        command
+    }
+
+    /// What is in it.
+    pub fn content(&self) -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(&self.0).expect("the folder");
+        entries.map(|entry| entry.expect("an entry").path()).collect()
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

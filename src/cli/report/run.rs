@@ -288,6 +288,7 @@ mod tests {
             table: table.to_owned(),
             name: name.to_owned(),
             unchanged,
+            why: "asked for".to_owned(),
             ..TargetSummary::default()
         }
     }
@@ -361,6 +362,8 @@ note: 14 rejects, kept in the quarantine table
 ";
         let long = "  users: read text: --read text was asked for
   agents: read text: --read text was asked for
+  user: staged (asked for), 0 rows staged
+  agent, agent_caps: staged (asked for), 0 rows staged
   agent_caps.team_cap: 7,312 × \"\" → NULL; 41 × string → number; \
 12 rejected: not a number (ids 12, 77, 103)
   agent_caps.tier: 2 rejected: out of range (id 5)

@@ -30,8 +30,11 @@ mod print;
 #[cfg(test)]
 mod tests;
 
+use std::slice;
+
 /// The byte order of the server's machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum ByteOrder {
     /// The lowest byte first: x86-64, ARM, POWER little-endian.
     Little,
@@ -44,6 +47,9 @@ pub enum ByteOrder {
 pub struct Corrupt;
 
 /// A value, as a slice of the document that it stands in.
+///
+/// It is copied for each cell. So its parts leave no padding: a copy of padding in pieces makes the next
+/// load wait for the stores before it, which was a tenth of the whole transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskValue<'d> {
     kind: Kind,
@@ -54,6 +60,7 @@ pub struct DiskValue<'d> {
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Kind {
     /// `null`
     Null,
@@ -175,6 +182,14 @@ impl<'d> DiskValue<'d> {
         print::print(self, out)
     }
 
+    /// Prints a container in place of what is in `out`; says what it is.
+    #[inline(never)]
+    pub(crate) fn printed(self, out: &mut String) -> Result<Shape, Corrupt> {
+        out.clear();
+        self.print(out)?;
+        Ok(self.container()?.shape())
+    }
+
     /// The container that it is.
     #[inline]
     pub(crate) fn container(self) -> Result<Container<'d>, Corrupt> {
@@ -208,14 +223,9 @@ impl<'d> Container<'d> {
         self.shape
     }
 
-    /// How many pairs or elements it has.
-    pub(crate) fn len(self) -> usize {
-        self.count
-    }
-
     /// The elements of an array.
     fn elements(self) -> Values<'d> {
-        Values { container: self, next: 0, at: 0 }
+        self.values(0, 0)
     }
 
     /// The keys of an object and, beginning at the first one's, its values.
@@ -224,9 +234,10 @@ impl<'d> Container<'d> {
         if self.shape != Shape::Object {
             return Err(Corrupt);
         }
+        let entries = self.key_entries();
         // As `getJsonbOffset`: back to the last entry that holds its end.
         let mut keys_bytes = 0_usize;
-        for &entry in self.entries.get(..self.count).unwrap_or_default().iter().rev() {
+        for &entry in entries.iter().rev() {
             let entry = self.order.u32(entry);
             keys_bytes = keys_bytes.saturating_add((entry & LENGTH_OR_END) as usize);
             if entry & IS_END != 0 {
@@ -234,48 +245,73 @@ impl<'d> Container<'d> {
             }
         }
         // Keys end where values begin: an object whose keys go on beyond that is found out by its last key.
-        let keys = self.data.get(..keys_bytes).ok_or(Corrupt)?;
-        Ok((Keys { container: self, bytes: keys, next: 0, at: 0 }, self.values(keys_bytes)))
+        let bytes = self.data.get(..keys_bytes).ok_or(Corrupt)?;
+        let keys = Keys { order: self.order, entries: entries.iter(), data: self.data, bytes, at: 0 };
+        Ok((keys, self.values(self.count, keys_bytes)))
     }
 
-    fn values(self, at: usize) -> Values<'d> {
-        Values { container: self, next: self.count, at }
-    }
-
-    /// Where the data of an entry ends that begins at `at`.
+    /// The entries of an object's keys.
     #[inline]
-    fn end(self, entry: u32, at: usize) -> Result<usize, Corrupt> {
-        let field = (entry & LENGTH_OR_END) as usize;
-        let end = if entry & IS_END != 0 { field } else { at.saturating_add(field) };
-        if end < at || end > self.data.len() { Err(Corrupt) } else { Ok(end) }
+    pub(crate) fn key_entries(self) -> &'d [[u8; 4]] {
+        self.entries.get(..self.count).unwrap_or_default()
+    }
+
+    /// The values of an object, where its keys are those that have these entries and these bytes.
+    #[inline]
+    pub(crate) fn values_of(self, entries: &[[u8; 4]], bytes: &[u8]) -> Option<Values<'d>> {
+        let same = self.shape == Shape::Object
+            && self.key_entries() == entries
+            && self.data.get(..bytes.len()) == Some(bytes);
+        same.then(|| self.values(self.count, bytes.len()))
+    }
+
+    /// The values from an entry on, whose data begins at `at`.
+    #[inline]
+    fn values(self, first: usize, at: usize) -> Values<'d> {
+        let entries = self.entries.get(first..).unwrap_or_default().iter();
+        Values { shape: self.shape, count: self.count, order: self.order, entries, data: self.data, at }
     }
 }
 
+/// Where in the data an entry ends that begins at `at`.
+#[inline]
+fn end_of(entry: u32, at: usize, data: &[u8]) -> Result<usize, Corrupt> {
+    let field = (entry & LENGTH_OR_END) as usize;
+    let end = if entry & IS_END != 0 { field } else { at.saturating_add(field) };
+    if end < at || end > data.len() { Err(Corrupt) } else { Ok(end) }
+}
+
 /// The keys of an object, in their order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Keys<'d> {
-    container: Container<'d>,
+    order: ByteOrder,
+    entries: slice::Iter<'d, [u8; 4]>,
+    /// All of the object's data.
+    data: &'d [u8],
+    /// Those of the keys.
     bytes: &'d [u8],
-    next: usize,
     at: usize,
 }
 
 impl<'d> Keys<'d> {
-    /// The next key, with the bytes that it begins in and its place among them: some read beyond its end.
-    /// `None` behind the last one.
+    /// The bytes of all keys, one behind the other.
+    pub(crate) fn bytes(&self) -> &'d [u8] {
+        self.bytes
+    }
+
+    /// The next key; `None` behind the last one.
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Key<'d>>, Corrupt> {
-        if self.next == self.container.count {
+        let Some(&entry) = self.entries.next() else {
             return if self.at == self.bytes.len() { Ok(None) } else { Err(Corrupt) };
-        }
-        let entry = *self.container.entries.get(self.next).ok_or(Corrupt)?;
-        let entry = self.container.order.u32(entry);
+        };
+        let entry = self.order.u32(entry);
         if entry >> KIND_SHIFT & KIND != 0 {
             return Err(Corrupt);
         }
-        let end = self.container.end(entry, self.at)?;
-        let key = Key { data: self.container.data, at: self.at, len: end - self.at };
-        (self.next, self.at) = (self.next + 1, end);
+        let end = end_of(entry, self.at, self.data)?;
+        let key = Key { data: self.data, at: self.at, len: end - self.at };
+        self.at = end;
         Ok(Some(key))
     }
 }
@@ -299,35 +335,33 @@ impl<'d> Key<'d> {
 }
 
 /// The elements of an array or the values of an object, in their order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Values<'d> {
-    container: Container<'d>,
-    next: usize,
+    shape: Shape,
+    count: usize,
+    order: ByteOrder,
+    entries: slice::Iter<'d, [u8; 4]>,
+    data: &'d [u8],
     at: usize,
 }
 
 impl<'d> Values<'d> {
-    fn container(&self) -> Container<'d> {
-        self.container
-    }
-
     /// Passes the next value without a look at it.
     #[inline]
     pub(crate) fn skip(&mut self) -> Result<(), Corrupt> {
-        let entry = *self.container.entries.get(self.next).ok_or(Corrupt)?;
-        self.at = self.container.end(self.container.order.u32(entry), self.at)?;
-        self.next += 1;
+        let &entry = self.entries.next().ok_or(Corrupt)?;
+        self.at = end_of(self.order.u32(entry), self.at, self.data)?;
         Ok(())
     }
 
     /// The next value; there must be one.
     #[inline]
     pub(crate) fn next(&mut self) -> Result<DiskValue<'d>, Corrupt> {
-        let Container { order, entries, data, .. } = self.container;
-        let entry = order.u32(*entries.get(self.next).ok_or(Corrupt)?);
+        let &entry = self.entries.next().ok_or(Corrupt)?;
+        let entry = self.order.u32(entry);
         let start = self.at;
-        let end = self.container.end(entry, start)?;
-        (self.next, self.at) = (self.next + 1, end);
+        let end = end_of(entry, start, self.data)?;
+        self.at = end;
         let (kind, start) = match entry >> KIND_SHIFT & KIND {
             0 => (Kind::String, start),
             1 => (Kind::Number, start.next_multiple_of(ALIGNMENT)),
@@ -337,6 +371,6 @@ impl<'d> Values<'d> {
             5 => (Kind::Container, start.next_multiple_of(ALIGNMENT)),
             _ => return Err(Corrupt),
         };
-        Ok(DiskValue { kind, order, bytes: data.get(start..end).ok_or(Corrupt)? })
+        Ok(DiskValue { kind, order: self.order, bytes: self.data.get(start..end).ok_or(Corrupt)? })
     }
 }

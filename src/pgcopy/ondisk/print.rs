@@ -22,13 +22,12 @@ pub(super) fn print(value: DiskValue<'_>, out: &mut String) -> Result<(), Corrup
     begin(value, &mut open, out)?;
     while let Some(innermost) = open.last_mut() {
         let Open { keys, values, printed } = innermost;
-        let container = values.container();
         let key = match keys {
             Some(keys) => keys.next()?,
             None => None,
         };
-        if *printed == container.len() {
-            out.push_str(brackets(container.shape()).1);
+        if *printed == values.count {
+            out.push_str(brackets(values.shape).1);
             open.pop();
             continue;
         }

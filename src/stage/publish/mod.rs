@@ -216,10 +216,12 @@ impl Publish<'_> {
     /// joins for a guess.
     async fn check_staging(&self, session: &Session, index: usize, merge: &MergeSql) -> Result<()> {
         let load = self.loads[index];
-        for (table, sent) in [(&self.staging[index], load.staged), (&self.gone[index], load.listed)] {
-            if sent > 0 {
-                session.batch(&format!("ANALYZE {}", table.quoted())).await?;
-            }
+        // Only keys are joined: the other columns take most of the time (11,234 rows of participants: 40 ms).
+        if load.staged > 0 {
+            session.batch(&merge.analyze_staging()).await?;
+        }
+        if load.listed > 0 {
+            session.batch(&format!("ANALYZE {}", self.gone[index].quoted())).await?;
         }
         let staged = session.count(&merge.count_staged(), &[]).await?;
         let listed = match load.way {
@@ -293,6 +295,12 @@ impl Step<'_> {
                 if may_repeat { self.surplus(&self.merge.count_surplus(), false).await? } else { 0 };
         }
         steps.next();
+        // Beside a large target the planner holds some thousand look-ups to be dearer than they are, and reads it
+        // twice as a whole: 700,000 participants, 11,234 staged: 0.2 s each instead of 0.03 s.
+        let by_index = self.load.staged < target.info.blocks && target.info.is_indexed(&target.key);
+        if by_index {
+            self.session.batch("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off").await?;
+        }
         if self.load.staged > 0
             && let Some(update) = self.merge.update()
         {
@@ -300,6 +308,10 @@ impl Step<'_> {
         }
         steps.next();
         counts.inserted = self.insert().await?;
+        if by_index {
+            let usual = "SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT";
+            self.session.batch(usual).await?;
+        }
         Ok(())
     }
 

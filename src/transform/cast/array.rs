@@ -30,12 +30,12 @@ impl ArrayCast {
     pub(super) fn encode(
         &self,
         scalar: &ScalarCast,
-        value: Value<'_>,
+        value: &Value<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Cell, Reason> {
         let start = out.len();
         let mut elements = Elements::begin(scalar, out);
-        let outcome = match value {
+        let outcome = match *value {
             Value::Null => Ok(Cell::NULL),
             Value::String(text) if trim(text).is_empty() => Ok(Cell::BLANK),
             Value::Array(text) => elements.push_all(text),
@@ -73,7 +73,7 @@ impl<'c, 'o> Elements<'c, 'o> {
         Self { scalar, out, count: 0, nulls: false, coercion: None }
     }
 
-    fn push(&mut self, value: Value<'_>) -> Result<Cell, Reason> {
+    fn push(&mut self, value: &Value<'_>) -> Result<Cell, Reason> {
         let start = self.out.len();
         self.out.extend_from_slice(&(-1_i32).to_be_bytes());
         let cell = self.scalar.encode(value, self.out)?;
@@ -130,7 +130,7 @@ impl<'de> Visitor<'de> for PushAll<'_, '_, '_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let mut scratch = String::new();
         while let Some(raw) = seq.next_element::<&RawValue>()? {
-            self.elements.push(value_of(raw.get(), &mut scratch)).map_err(|reason| {
+            self.elements.push(&value_of(raw.get(), &mut scratch)).map_err(|reason| {
                 *self.refusal = Some(reason);
                 A::Error::custom("refused")
             })?;

@@ -14,8 +14,8 @@ impl BooleanCast {
         Self { object_true }
     }
 
-    pub(super) fn encode(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
-        let (truth, cell) = match value {
+    pub(super) fn encode(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+        let (truth, cell) = match *value {
             Value::Null => return Ok(Cell::NULL),
             Value::Bool(truth) => (truth, Cell::VALUE),
             Value::Number(text) if !json_syntax::is_number(text) => return Err(Reason::NotABoolean),

@@ -28,8 +28,8 @@ impl IntegerCast {
         Self { range, width, none: spec.none.as_slice().into(), parse: spec.parse }
     }
 
-    pub(super) fn encode(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
-        let plain = match value {
+    pub(super) fn encode(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+        let plain = match *value {
             Value::Number(text) => read_plain(text),
             _ => None,
         };

@@ -18,8 +18,8 @@ impl JsonCast {
         Self { jsonb, parse }
     }
 
-    pub(super) fn encode(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
-        let (text, cell) = match value {
+    pub(super) fn encode(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+        let (text, cell) = match *value {
             Value::Null => return Ok(Cell::NULL),
             Value::String(text) if self.parse => (text, Cell::coerced(Coercion::JsonFromString)),
             Value::String(text) => return self.encode_string(text, out),

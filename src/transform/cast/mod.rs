@@ -77,7 +77,10 @@ impl Cast {
 
     /// Appends the payload of the field to `out`, without its length. On NULL and on a refusal `out` is
     /// as it was.
-    pub fn encode(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+    // By reference, and inlined as far as to the one cast: a value that is handed on is written in parts and
+    // copied as a whole, and the copy waits for the parts.
+    #[inline(always)]
+    pub fn encode(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
         match &self.array {
             None => self.scalar.encode(value, out),
             Some(array) => array.encode(&self.scalar, value, out),
@@ -124,7 +127,8 @@ impl ScalarCast {
         }))
     }
 
-    fn encode(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+    #[inline(always)]
+    fn encode(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
         match self {
             Self::Text(cast) => cast.encode(value, out),
             Self::Integer(cast) => cast.encode(value, out),

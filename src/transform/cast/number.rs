@@ -21,8 +21,8 @@ pub(super) enum Input<'a> {
 }
 
 /// Finds the number in a value.
-pub(super) fn input_of(value: Value<'_>, parse: Option<Parse>) -> Result<Input<'_>, Reason> {
-    let text = match value {
+pub(super) fn input_of<'a>(value: &Value<'a>, parse: Option<Parse>) -> Result<Input<'a>, Reason> {
+    let text = match *value {
         Value::Null => return Ok(Input::Null(Cell::NULL)),
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err(Reason::WrongKind),
         // A document that was not valid JSON can hold anything in the place of a number.

@@ -19,7 +19,7 @@ impl NumericCast {
         Self { limit: limits.reduce(Limit::narrower), parse }
     }
 
-    pub(super) fn encode(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+    pub(super) fn encode(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
         let (text, coercion) = match number::input_of(value, self.parse)? {
             Input::Null(cell) => return Ok(cell),
             Input::Number(text, coercion) => (text, coercion),

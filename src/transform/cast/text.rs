@@ -22,8 +22,8 @@ impl TextCast {
         Self { max_chars: lengths.min(), blank_null }
     }
 
-    pub(super) fn encode(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
-        let (text, cell) = match value {
+    pub(super) fn encode(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+        let (text, cell) = match *value {
             Value::Null => return Ok(Cell::NULL),
             Value::String(text) if self.blank_null && trim(text).is_empty() => return Ok(Cell::BLANK),
             Value::String(text) => (text, Cell::VALUE),

@@ -5,8 +5,8 @@ use crate::transform::value::{Cell, Reason, Value};
 
 use super::trim;
 
-pub(super) fn encode(value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
-    match value {
+pub(super) fn encode(value: &Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+    match *value {
         Value::Null => Ok(Cell::NULL),
         Value::String(text) => match read(text.as_bytes()) {
             Some(uuid) => {

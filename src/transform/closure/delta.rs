@@ -99,10 +99,7 @@ impl Delta {
 impl Side {
     fn of(forest: Forest, affected: &[bool]) -> Self {
         let mut leads = affected.to_vec();
-        // Children stand in components of lower numbers: what they lead to is known when their parents' turn comes.
-        let mut order: Vec<u32> = (0..forest.len() as u32).collect();
-        order.sort_unstable_by_key(|&node| forest.components[node as usize]);
-        for node in order {
+        for node in forest.children_first() {
             let through = forest.good_children(node).any(|child| leads[child as usize]);
             leads[node as usize] |= through;
         }

@@ -64,18 +64,22 @@ pub struct Link<'a> {
 impl Link<'_> {
     /// The link as the columns of a derived target read it, in the form that jsonb is printed in.
     pub fn document(&self) -> String {
-        let mut document = String::from("{\"path\": [");
+        let mut document = String::new();
+        self.write_document(&mut document);
+        document
+    }
+
+    /// Appends [`document`](Self::document) to a text.
+    pub fn write_document(&self, text: &mut String) {
+        text.push_str("{\"path\": [");
         for (position, id) in self.path.iter().enumerate() {
             let separator = if position == 0 { "" } else { ", " };
             // Writing to a String cannot fail, here and below.
-            let _ = write!(document, "{separator}{id}");
+            let _ = write!(text, "{separator}{id}");
         }
         let (depth, ancestor, descendant) = (self.depth, self.ancestor, self.descendant);
-        let _ = write!(
-            document,
-            "], \"depth\": {depth}, \"ancestor\": {ancestor}, \"descendant\": {descendant}}}"
-        );
-        document
+        let _ =
+            write!(text, "], \"depth\": {depth}, \"ancestor\": {ancestor}, \"descendant\": {descendant}}}");
     }
 }
 
@@ -147,37 +151,56 @@ impl Forest {
         self.ids.is_empty()
     }
 
-    /// Calls `each` with every link below the node of an index in `0..len()`, in the order of depth and
-    /// path.
-    pub fn links_below(&self, node: usize, each: impl FnMut(Link<'_>)) {
-        self.links_through(node, |_| true, each);
+    /// Calls `each` with the links below the node of an index in `0..len()`, in the order of the ids below; of
+    /// all those links only the ones in a range of places.
+    pub fn links_below(&self, node: usize, places: Range<usize>, mut each: impl FnMut(Link<'_>)) {
+        let reached = self.reach(node, |_| true);
+        // Nodes are numbered in the order of their ids. The first is the node itself.
+        let mut order: Vec<usize> = (1..reached.len()).collect();
+        order.sort_unstable_by_key(|&at| reached[at].0);
+        let mut path = Vec::new();
+        for &at in order.get(places.start..places.end.min(order.len())).unwrap_or_default() {
+            each(self.link(&reached, at, &mut path));
+        }
     }
 
-    /// The same for the links of which each node below satisfies `through`.
+    /// The links of which each node below satisfies `through`, in the order of depth and path.
     fn links_through(&self, node: usize, through: impl Fn(u32) -> bool, mut each: impl FnMut(Link<'_>)) {
-        // Each entry is a node, and the place of the one before it on the path.
-        let mut reached: Vec<(u32, usize)> = vec![(node as u32, 0)];
-        let mut seen: HashSet<u32> = HashSet::from([node as u32]);
+        let reached = self.reach(node, through);
         let mut path = Vec::new();
+        for at in 1..reached.len() {
+            each(self.link(&reached, at, &mut path));
+        }
+    }
+
+    /// The nodes below a node that satisfy `through`, behind the node itself, in the order of depth and path;
+    /// each with the place of the one before it on the path.
+    fn reach(&self, node: usize, through: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
+        let mut reached: Vec<(u32, u32)> = vec![(node as u32, 0)];
+        let mut seen: HashSet<u32> = HashSet::from([node as u32]);
         let mut next = 0;
-        while let Some(&(from, _)) = reached.get(next) {
+        while let Some(&(from, _)) = reached.get(next as usize) {
             for child in self.good_children(from) {
                 if through(child) && seen.insert(child) {
                     reached.push((child, next));
-                    self.path_to(&reached, reached.len() - 1, &mut path);
-                    each(Link {
-                        ancestor: self.ids[node],
-                        descendant: self.ids[child as usize],
-                        depth: (path.len() - 1) as u32,
-                        path: &path,
-                    });
                 }
             }
             next += 1;
         }
+        reached
     }
 
-    fn path_to(&self, reached: &[(u32, usize)], mut at: usize, path: &mut Vec<i64>) {
+    fn link<'p>(&self, reached: &[(u32, u32)], at: usize, path: &'p mut Vec<i64>) -> Link<'p> {
+        self.path_to(reached, at, path);
+        Link {
+            ancestor: self.ids[reached[0].0 as usize],
+            descendant: self.ids[reached[at].0 as usize],
+            depth: (path.len() - 1) as u32,
+            path,
+        }
+    }
+
+    fn path_to(&self, reached: &[(u32, u32)], mut at: usize, path: &mut Vec<i64>) {
         path.clear();
         loop {
             let (node, before) = reached[at];
@@ -185,7 +208,7 @@ impl Forest {
             if at == 0 {
                 break;
             }
-            at = before;
+            at = before as usize;
         }
         path.reverse();
     }
@@ -257,11 +280,72 @@ fn nodes(all: &[&Edges]) -> Result<Arc<[i64]>, Damaged> {
     Ok(ids.into())
 }
 
-/// Shares `nodes` nodes out: few enough together that their links are a buffer of some mebibytes even
-/// where one of them stands above thousands.
-pub fn chunks(nodes: usize) -> impl Iterator<Item = Range<usize>> {
-    const NODES: usize = 256;
-    (0..nodes).step_by(NODES).map(move |from| from..nodes.min(from + NODES))
+/// Some links: those below some nodes, or a part of those below one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkChunk {
+    /// The nodes above, by their index.
+    pub nodes: Range<usize>,
+    /// The places of the links below each, in the order of the ids below.
+    pub places: Range<usize>,
+}
+
+/// How many links a chunk holds: their documents and rows are about half a mebibyte each.
+const CHUNK_LINKS: usize = 4096;
+
+/// How many nodes a chunk holds at most.
+const CHUNK_NODES: usize = 32;
+
+/// Shares nodes out, whose links nobody has counted: few together.
+pub fn chunks_of_nodes(nodes: usize) -> Vec<LinkChunk> {
+    let chunk = |from| LinkChunk { nodes: from..nodes.min(from + CHUNK_NODES), places: 0..usize::MAX };
+    (0..nodes).step_by(CHUNK_NODES).map(chunk).collect()
+}
+
+impl Forest {
+    /// Shares all links out. The search below a node that stands above thousands is made again for each of its
+    /// chunks: that costs less than to hold what it finds.
+    pub fn chunks(&self) -> Vec<LinkChunk> {
+        let below = self.most_below();
+        let mut chunks = Vec::new();
+        let (mut from, mut links) = (0, 0);
+        for (node, &below) in below.iter().enumerate() {
+            let below = below as usize;
+            if node > from && (links + below > CHUNK_LINKS || node - from == CHUNK_NODES) {
+                chunks.push(LinkChunk { nodes: from..node, places: 0..usize::MAX });
+                (from, links) = (node, 0);
+            }
+            links += below;
+            if below > CHUNK_LINKS {
+                let parts = (0..below).step_by(CHUNK_LINKS);
+                chunks.extend(
+                    parts.map(|at| LinkChunk { nodes: node..node + 1, places: at..at + CHUNK_LINKS }),
+                );
+                (from, links) = (node + 1, 0);
+            }
+        }
+        if from < below.len() {
+            chunks.push(LinkChunk { nodes: from..below.len(), places: 0..usize::MAX });
+        }
+        chunks
+    }
+
+    /// For each node, how many stand below it: exact in a forest, and else too many, but never more than there
+    /// are.
+    fn most_below(&self) -> Vec<u32> {
+        let mut below = vec![0_u32; self.len()];
+        for node in self.children_first() {
+            let sum: u64 = self.good_children(node).map(|child| 1 + u64::from(below[child as usize])).sum();
+            below[node as usize] = sum.min(self.len() as u64) as u32;
+        }
+        below
+    }
+
+    /// The nodes, each behind those below it: children stand in components of lower numbers.
+    fn children_first(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..self.len() as u32).collect();
+        order.sort_unstable_by_key(|&node| self.components[node as usize]);
+        order
+    }
 }
 
 #[cfg(test)]
@@ -281,7 +365,7 @@ mod tests {
         let (forest, bad) = Forest::build(&edges(pairs)).expect("good edges");
         let mut rows = Vec::new();
         for node in 0..forest.len() {
-            forest.links_below(node, |link| {
+            forest.links_below(node, 0..usize::MAX, |link| {
                 assert_eq!(link.depth as usize, link.path.len() - 1);
                 rows.push(format!("{}-{}:{:?}", link.ancestor, link.descendant, link.path));
             });
@@ -333,7 +417,33 @@ mod tests {
         let (forest, bad) = Forest::build(&edges(&chain)).expect("good edges");
         assert!(bad.is_empty());
         let mut depth = 0;
-        forest.links_below(99_998, |link| depth = link.depth);
+        forest.links_below(99_998, 0..usize::MAX, |link| depth = link.depth);
         assert_eq!(depth, 2);
+    }
+
+    #[test]
+    fn chunks_hold_every_link_once_in_the_order_of_the_ids_and_none_too_many() {
+        // A node above 10,000, a chain of 300 below the last of them, and 600 nodes above one each.
+        let star = (1..=10_000).map(|id| (0, id));
+        let chain = (10_000..10_300).map(|id| (id, id + 1));
+        let pairs = (0..600).map(|n| (20_000 + 2 * n, 20_001 + 2 * n));
+        let (forest, bad) =
+            Forest::build(&edges(&star.chain(chain).chain(pairs).collect::<Vec<_>>())).expect("edges");
+        assert!(bad.is_empty());
+        let mut links = Vec::new();
+        for chunk in forest.chunks() {
+            let before = links.len();
+            for node in chunk.nodes {
+                forest.links_below(node, chunk.places.clone(), |link| {
+                    links.push((link.ancestor, link.descendant))
+                });
+            }
+            assert!(links.len() - before <= CHUNK_LINKS);
+        }
+        let chained = 300 * 301 / 2;
+        assert_eq!(links.len(), 10_300 + chained + 600);
+        assert!(links.is_sorted());
+        links.dedup();
+        assert_eq!(links.len(), 10_300 + chained + 600);
     }
 }

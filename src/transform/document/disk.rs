@@ -3,38 +3,134 @@
 //! Keys stand in front of all values, with their lengths; so the merge touches nothing else, and a value
 //! costs a look at its entry. Strings have no escapes. Numbers, objects and arrays are printed when they are
 //! asked for, and not before.
+//!
+//! Most documents of a table have the same keys. Those of one are kept in a [`Memo`] with what the merge made
+//! of them, and a document whose keys are the same, byte for byte, is not merged again: two comparisons of
+//! some hundred bytes. Of the generated V1 (keys are missing at random) 87 % of the participants and 67 % of
+//! the agents have the keys of the most frequent kind.
 
 use super::{Found, NoKeys, Raw, Sorted, WantedKeys};
-use crate::pgcopy::ondisk::{Corrupt, DiskValue, Kind, Shape};
+use crate::pgcopy::ondisk::{Container, Corrupt, DiskValue, Kind, Shape, Values};
 use crate::transform::value::Value;
 
-impl<'d> Raw<'d> for DiskValue<'d> {
+/// The keys of one document, and where their values go. It belongs to the wanted keys that it was first used
+/// with.
+#[derive(Debug, Default)]
+pub struct Memo {
+    entries: Vec<[u8; 4]>,
+    bytes: Vec<u8>,
+    /// For each key its slot; `None` where nobody wants it.
+    slots: Vec<Option<u32>>,
+    /// Documents in a row that had other keys.
+    misses: u32,
+}
+
+/// So many documents in a row have other keys before theirs are kept instead: a rare kind of document does
+/// not drive out the frequent one.
+const MISSES: u32 = 4;
+
+impl Memo {
+    /// Puts the values of an object into their slots, if its keys are those that are kept.
     #[inline]
+    fn find<'d>(&mut self, object: Container<'d>, found: &mut Found<DiskValue<'d>>) -> Result<bool, Corrupt> {
+        let Some(mut values) = object.values_of(&self.entries, &self.bytes) else {
+            self.misses += 1;
+            return Ok(false);
+        };
+        self.misses = 0;
+        for slot in &self.slots {
+            match slot {
+                Some(slot) => found.put(*slot as usize, values.next()?),
+                None => values.skip()?,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the keys of the next document are to be kept.
+    fn is_out_of_date(&self) -> bool {
+        self.misses > MISSES || self.slots.is_empty()
+    }
+}
+
+/// The container of a value, where it is an object.
+#[inline]
+fn object(value: DiskValue<'_>) -> Result<Container<'_>, NoKeys> {
+    if value.kind() != Kind::Container {
+        return Err(NoKeys::NotAnObject);
+    }
+    let container = value.container()?;
+    if container.shape() == Shape::Object { Ok(container) } else { Err(NoKeys::NotAnObject) }
+}
+
+/// The merge of the wanted keys against those of an object. `each` is called for each key with its slot.
+#[inline]
+fn merge<'d>(
+    object: Container<'d>,
+    wanted: &WantedKeys,
+    mut each: impl FnMut(Option<usize>, &mut Values<'d>) -> Result<(), Corrupt>,
+) -> Result<(), Corrupt> {
+    let (mut keys, mut values) = object.keys_and_values()?;
+    let mut next = 0;
+    let mut previous: Option<Sorted<'_>> = None;
+    while let Some(key) = keys.next()? {
+        let guess = wanted.guess(next, key.data, key.at).filter(|guess| guess.bytes.len() == key.len);
+        let key = guess.unwrap_or_else(|| Sorted::new(key.data, key.at, key.bytes()));
+        // In another order the merge would miss keys that are there.
+        if previous.is_some_and(|previous| previous.cmp(&key).is_ge()) {
+            return Err(Corrupt);
+        }
+        previous = Some(key);
+        if guess.is_some() {
+            next += 1;
+            each(Some(next - 1), &mut values)?;
+        } else if wanted.is_next(&mut next, key) {
+            each(Some(next - 1), &mut values)?;
+        } else {
+            each(None, &mut values)?;
+        }
+    }
+    Ok(())
+}
+
+impl<'d> Raw<'d> for DiskValue<'d> {
     fn find(self, wanted: &WantedKeys, found: &mut Found<Self>) -> Result<(), NoKeys> {
-        if self.kind() != Kind::Container {
-            return Err(NoKeys::NotAnObject);
-        }
-        let container = self.container()?;
-        if container.shape() != Shape::Object {
-            return Err(NoKeys::NotAnObject);
-        }
+        let object = object(self)?;
         found.reset(wanted.len());
-        let (mut keys, mut values) = container.keys_and_values()?;
-        let mut next = 0;
-        let mut previous: Option<Sorted<'_>> = None;
-        while let Some(key) = keys.next()? {
-            let key = Sorted::new(key.data, key.at, key.bytes());
-            // In another order the merge would miss keys that are there.
-            if previous.is_some_and(|previous| previous.cmp(&key).is_ge()) {
-                return Err(NoKeys::Corrupt);
+        merge(object, wanted, |slot, values| match slot {
+            Some(slot) => {
+                found.put(slot, values.next()?);
+                Ok(())
             }
-            previous = Some(key);
-            if wanted.is_next(&mut next, key) {
-                found.put(next - 1, values.next()?);
-            } else {
-                values.skip()?;
-            }
+            None => values.skip(),
+        })?;
+        Ok(())
+    }
+
+    fn find_alike(self, wanted: &WantedKeys, memo: &mut Memo, found: &mut Found<Self>) -> Result<(), NoKeys> {
+        let object = object(self)?;
+        found.reset(wanted.len());
+        if memo.find(object, found)? {
+            return Ok(());
         }
+        if !memo.is_out_of_date() {
+            return self.find(wanted, found);
+        }
+        let mut slots = std::mem::take(memo).slots;
+        slots.clear();
+        merge(object, wanted, |slot, values| {
+            slots.push(slot.and_then(|slot| slot.try_into().ok()));
+            match slot {
+                Some(slot) => {
+                    found.put(slot, values.next()?);
+                    Ok(())
+                }
+                None => values.skip(),
+            }
+        })?;
+        let (keys, _) = object.keys_and_values()?;
+        let (entries, bytes) = (object.key_entries().to_vec(), keys.bytes().to_vec());
+        *memo = Memo { entries, bytes, slots, misses: 0 };
         Ok(())
     }
 
@@ -43,7 +139,7 @@ impl<'d> Raw<'d> for DiskValue<'d> {
         self.kind() == Kind::Null
     }
 
-    #[inline]
+    #[inline(always)]
     fn value<'s>(self, scratch: &'s mut String) -> Result<Value<'s>, Corrupt>
     where
         'd: 's,
@@ -58,14 +154,10 @@ impl<'d> Raw<'d> for DiskValue<'d> {
                 self.print_number(scratch)?;
                 Value::Number(scratch)
             }
-            Kind::Container => {
-                scratch.clear();
-                self.print(scratch)?;
-                match self.container()?.shape() {
-                    Shape::Object => Value::Object(scratch),
-                    Shape::Array | Shape::Scalar => Value::Array(scratch),
-                }
-            }
+            Kind::Container => match self.printed(scratch)? {
+                Shape::Object => Value::Object(scratch),
+                Shape::Array | Shape::Scalar => Value::Array(scratch),
+            },
         })
     }
 

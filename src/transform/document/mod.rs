@@ -17,6 +17,7 @@ use std::cmp::Ordering;
 use super::value::Value;
 use crate::pgcopy::ondisk::Corrupt;
 
+pub use disk::Memo;
 pub use text::{TextValue, value_of};
 
 /// A JSON value as it came, a slice of its document.
@@ -26,6 +27,21 @@ pub trait Raw<'d>: Copy {
     /// # Errors
     /// What is no object has no keys.
     fn find(self, wanted: &WantedKeys, found: &mut Found<Self>) -> Result<(), NoKeys>;
+
+    /// The same for one document after the other, all with the same wanted keys. `memo` may keep what they
+    /// have in common.
+    ///
+    /// # Errors
+    /// As those of [`find`](Self::find).
+    #[inline]
+    fn find_alike(
+        self,
+        wanted: &WantedKeys,
+        _memo: &mut Memo,
+        found: &mut Found<Self>,
+    ) -> Result<(), NoKeys> {
+        self.find(wanted, found)
+    }
 
     /// Whether it is `null`.
     fn is_null(self) -> bool;
@@ -65,9 +81,31 @@ impl From<Corrupt> for NoKeys {
 /// The keys of one object that a program wants, each once, in the order of jsonb.
 #[derive(Debug, Default)]
 pub struct WantedKeys {
-    keys: Vec<Box<str>>,
-    /// Of each key: what decides nearly every comparison without a look at the key itself.
-    heads: Vec<Head>,
+    keys: Vec<Wanted>,
+}
+
+/// A key that is wanted.
+#[derive(Debug)]
+struct Wanted {
+    /// What decides nearly every comparison without a look at the key itself.
+    head: Head,
+    /// Where the bytes of the key stand in the head.
+    mask: Head,
+    key: Box<str>,
+    /// Whether it is written in JSON without an escape.
+    plain: bool,
+}
+
+impl Wanted {
+    fn new(key: Box<str>) -> Self {
+        let plain = key.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+        Self { head: head(key.as_bytes(), 0, key.len()), mask: mask(key.len()), key, plain }
+    }
+
+    #[inline]
+    fn sorted(&self) -> Sorted<'_> {
+        Sorted { head: self.head, bytes: self.key.as_bytes() }
+    }
 }
 
 /// The values of the wanted keys of one object, by the key's slot.
@@ -98,8 +136,8 @@ impl<R: Copy> Found<R> {
 
     /// The value in a slot; `None` where the object lacks the key.
     #[inline]
-    pub fn get(&self, slot: usize) -> Option<R> {
-        *self.slots.get(slot)?
+    pub fn get(&self, slot: usize) -> Option<&R> {
+        self.slots.get(slot)?.as_ref()
     }
 }
 
@@ -109,8 +147,7 @@ impl WantedKeys {
         let mut keys: Vec<Box<str>> = keys.into_iter().map(Box::from).collect();
         keys.sort_by(|a, b| jsonb_order(a.as_bytes(), b.as_bytes()));
         keys.dedup();
-        let heads = keys.iter().map(|key| head(key.as_bytes(), 0, key.len())).collect();
-        Self { keys, heads }
+        Self { keys: keys.into_iter().map(Wanted::new).collect() }
     }
 
     /// How many there are; their slots are the numbers below.
@@ -125,15 +162,29 @@ impl WantedKeys {
 
     /// The slot of a key among the wanted ones.
     pub fn slot(&self, key: &str) -> Option<usize> {
-        self.keys.binary_search_by(|wanted| jsonb_order(wanted.as_bytes(), key.as_bytes())).ok()
+        self.keys.binary_search_by(|wanted| jsonb_order(wanted.key.as_bytes(), key.as_bytes())).ok()
+    }
+
+    /// The next wanted key, if its bytes stand at a place; what ends them there is for the caller to see. Only
+    /// a key that is written in JSON as it is can be guessed.
+    #[inline]
+    fn guess(&self, next: usize, bytes: &[u8], at: usize) -> Option<Sorted<'_>> {
+        let wanted = self.keys.get(next)?;
+        let &chunk = bytes.get(at..)?.first_chunk()?;
+        let differs = ((u128::from_be_bytes(chunk) >> 8) ^ wanted.head) & wanted.mask != 0;
+        if differs || !wanted.plain {
+            return None;
+        }
+        let key = wanted.key.as_bytes();
+        (key.len() <= HEAD_BYTES || bytes.get(at..at + key.len()) == Some(key)).then(|| wanted.sorted())
     }
 
     /// Whether a key is wanted, where keys come in their order: `next` is the first slot that is still to be
     /// met, and is moved on.
     #[inline]
     fn is_next(&self, next: &mut usize, key: Sorted<'_>) -> bool {
-        while let (Some(&head), Some(wanted)) = (self.heads.get(*next), self.keys.get(*next)) {
-            match (Sorted { head, bytes: wanted.as_bytes() }).cmp(&key) {
+        while let Some(wanted) = self.keys.get(*next) {
+            match wanted.sorted().cmp(&key) {
                 Ordering::Less => *next += 1,
                 Ordering::Equal => {
                     *next += 1;
@@ -159,7 +210,7 @@ pub fn follow<'d, R: Raw<'d>>(
             Err(NoKeys::Corrupt) => return Err(Corrupt),
         }
         match found.get(0) {
-            Some(inner) => raw = inner,
+            Some(&inner) => raw = inner,
             None => return Ok(None),
         }
     }
@@ -216,9 +267,14 @@ fn head(bytes: &[u8], at: usize, key_bytes: usize) -> Head {
             u128::from_be_bytes(chunk)
         }
     };
-    // Of the longest keys the lengths are not known here, and they come before the bytes.
-    let kept = if key_bytes < LONG { key_bytes.min(HEAD_BYTES) } else { 0 };
-    ((key_bytes.min(LONG) as Head) << 120) | ((word >> 8) & MASKS[kept])
+    ((key_bytes.min(LONG) as Head) << 120) | ((word >> 8) & mask(key_bytes))
+}
+
+/// Where the bytes of a key stand in its head. Of the longest keys the lengths are not known there, and they
+/// come before the bytes.
+#[inline]
+fn mask(key_bytes: usize) -> Head {
+    MASKS[if key_bytes < LONG { key_bytes.min(HEAD_BYTES) } else { 0 }]
 }
 
 /// Of each number of bytes, where they stand below the highest byte of a head.

@@ -22,7 +22,9 @@ use crate::pgcopy::ondisk::Corrupt;
 use crate::transform::short;
 use crate::transform::value::Value;
 
-/// A value in JSON text that a scan has delimited.
+/// A value in JSON text that a scan has delimited. It has no padding, for the same reason as [`DiskValue`].
+///
+/// [`DiskValue`]: crate::pgcopy::ondisk::DiskValue
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextValue<'d> {
     kind: Kind,
@@ -32,6 +34,7 @@ pub struct TextValue<'d> {
 /// What a text is, as far as its first byte and the scan say. A number that is malformed all the same is one
 /// that no cast takes, never a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 enum Kind {
     Null,
     False,
@@ -44,6 +47,9 @@ enum Kind {
     Array,
     Object,
 }
+
+/// Behind the bytes of a key.
+const KEY_END: &[u8; 3] = b"\": ";
 
 /// The text is not in the form that `jsonb_out` prints.
 #[derive(Debug)]
@@ -97,7 +103,7 @@ impl<'d> Raw<'d> for TextValue<'d> {
         self.kind == Kind::Null
     }
 
-    #[inline]
+    #[inline(always)]
     fn value<'s>(self, scratch: &'s mut String) -> Result<Value<'s>, Corrupt>
     where
         'd: 's,
@@ -108,12 +114,9 @@ impl<'d> Raw<'d> for TextValue<'d> {
             Kind::True => Value::Bool(true),
             Kind::Number => Value::Number(self.json),
             Kind::Plain => Value::String(self.json.get(1..self.json.len() - 1).unwrap_or_default()),
-            Kind::Escaped => match serde_json::from_str::<String>(self.json) {
-                Ok(text) => {
-                    *scratch = text;
-                    Value::String(scratch)
-                }
-                Err(_) => Value::Number(self.json),
+            Kind::Escaped => match unescape(self.json, scratch) {
+                true => Value::String(scratch),
+                false => Value::Number(self.json),
             },
             Kind::Array => Value::Array(self.json),
             Kind::Object => Value::Object(self.json),
@@ -125,6 +128,18 @@ impl<'d> Raw<'d> for TextValue<'d> {
         'd: 's,
     {
         Ok(self.json)
+    }
+}
+
+/// Resolves the escapes of a string; says whether it is one.
+#[inline(never)]
+fn unescape(json: &str, scratch: &mut String) -> bool {
+    match serde_json::from_str::<String>(json) {
+        Ok(text) => {
+            *scratch = text;
+            true
+        }
+        Err(_) => false,
     }
 }
 
@@ -148,16 +163,32 @@ fn find_canonical<'d>(
     let mut next = 0;
     let mut previous: Option<Sorted<'_>> = None;
     loop {
-        let key_end = short::quote_or_backslash(bytes, at).ok_or(NotCanonical)?;
-        // A key with an escape is rare and its order is that of the unescaped text.
-        let value_start = expect(bytes, key_end, b"\": ")?;
-        let key = Sorted::new(bytes, at, bytes.get(at..key_end).ok_or(NotCanonical)?);
+        // Most keys are wanted, and most documents have most of them: the next one is looked for first.
+        let guess = wanted.guess(next, bytes, at).and_then(|key| {
+            let end = expect(bytes, at + key.bytes.len(), KEY_END).ok()?;
+            Some((key, end))
+        });
+        let (key, value_start) = match guess {
+            Some(guess) => guess,
+            None => {
+                // A key with an escape is rare and its order is that of the unescaped text.
+                let key_end = short::quote_or_backslash(bytes, at).ok_or(NotCanonical)?;
+                let key = Sorted::new(bytes, at, bytes.get(at..key_end).ok_or(NotCanonical)?);
+                (key, expect(bytes, key_end, KEY_END)?)
+            }
+        };
         if previous.is_some_and(|previous| previous.cmp(&key).is_ge()) {
             return Err(NotCanonical);
         }
         previous = Some(key);
         let (kind, value_end) = skip_value(bytes, value_start)?;
-        if wanted.is_next(&mut next, key) {
+        if guess.is_some() {
+            found.put(
+                next,
+                TextValue { kind, json: document.get(value_start..value_end).ok_or(NotCanonical)? },
+            );
+            next += 1;
+        } else if wanted.is_next(&mut next, key) {
             let json = document.get(value_start..value_end).ok_or(NotCanonical)?;
             found.put(next - 1, TextValue { kind, json });
         }

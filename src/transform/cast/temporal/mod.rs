@@ -53,8 +53,8 @@ impl TemporalCast {
         Ok(Self { target, unit: spec.unit, none: spec.none.as_slice().into(), formats })
     }
 
-    pub(super) fn encode(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
-        let text = match value {
+    pub(super) fn encode(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<Cell, Reason> {
+        let text = match *value {
             Value::Null => return Ok(Cell::NULL),
             Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err(Reason::WrongKind),
             Value::Number(text) => return self.encode_epoch(self.read_number(text)?, None, out),

@@ -37,7 +37,7 @@ fn cast(spec: &CastSpec, value: Value<'_>) -> Outcome {
 fn cast_into(spec: &CastSpec, live: ColumnType, value: Value<'_>) -> Outcome {
     let cast = Cast::compile(spec, live).expect("types that fit");
     let mut out = b"before".to_vec();
-    let result = cast.encode(value, &mut out);
+    let result = cast.encode(&value, &mut out);
     let payload = out.strip_prefix(b"before").expect("what stood there stays").to_vec();
     match result {
         Ok(cell) if cell.null => {
