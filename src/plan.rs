@@ -45,11 +45,12 @@ pub struct DerivedPlan {
     pub key: String,
 }
 
-/// Reads the catalogues and compiles the pipelines.
+/// Reads the catalogues and compiles the pipelines; with `no_raw` rejected values are not kept.
 pub async fn plan(
     source: &Database,
     target: &Database,
     specs: &[PipelineSpec],
+    no_raw: bool,
 ) -> Result<Vec<Arc<EntityPlan>>> {
     let (source, target) = tokio::try_join!(source.connect("catalogue"), target.connect("catalogue"))?;
     let mut plans = Vec::new();
@@ -69,7 +70,7 @@ pub async fn plan(
         }
         // Before the lookups are read for the program: what changes in between, changes the next digest.
         let digest = spec::digest(spec, infos.iter().map(|info| info.columns.as_slice()))?;
-        match programs(spec, &infos) {
+        match programs(spec, &infos, no_raw) {
             Ok((program, derived)) => plans.push(Arc::new(EntityPlan {
                 index,
                 entity: spec.entity.clone(),
@@ -99,6 +100,7 @@ pub async fn plan(
 pub fn programs(
     spec: &PipelineSpec,
     infos: &[TableInfo],
+    no_raw: bool,
 ) -> Result<(Program, Vec<DerivedPlan>), Vec<Mismatch>> {
     let schemas: Vec<_> = infos.iter().map(|info| info.columns.as_slice()).collect();
     let (own, of_derived) = schemas.split_at(spec.targets.len().min(schemas.len()));
@@ -106,7 +108,8 @@ pub fn programs(
     let mut derived = Vec::new();
     for (target, schema) in spec.derived.iter().zip(of_derived) {
         match compile_derived(spec, target, schema) {
-            Ok(program) => {
+            Ok(mut program) => {
+                program.no_raw = no_raw;
                 let key =
                     [&target.closure.parent, &target.closure.child].map(|path| path.0.join(".")).join(", ");
                 derived.push(DerivedPlan { program: Arc::new(program), key });
@@ -115,7 +118,10 @@ pub fn programs(
         }
     }
     match compile(spec, own) {
-        Ok(program) if mismatches.is_empty() => Ok((program, derived)),
+        Ok(mut program) if mismatches.is_empty() => {
+            program.no_raw = no_raw;
+            Ok((program, derived))
+        }
         Ok(_) => Err(mismatches),
         Err(found) => Err(found.into_iter().chain(mismatches).collect()),
     }

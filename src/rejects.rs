@@ -1,6 +1,7 @@
 //! The quarantine, as people look at it: sums by column and reason, the values themselves, a CSV file.
 
 use std::io::Write;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -181,6 +182,32 @@ pub async fn open_ids(target: &Database, entity: &str) -> Result<Vec<i64>> {
         )
         .await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// What a purge has deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Purged {
+    /// All of them.
+    pub deleted: u64,
+    /// Of these, how many no later run had accepted: they are not retried any more.
+    pub open: u64,
+}
+
+/// Deletes the rejects that are at least so old, of one entity or of all.
+pub async fn purge(target: &Database, entity: Option<&str>, age: Duration) -> Result<Purged> {
+    let session = open(target).await?;
+    let row = session
+        .query_one(
+            "WITH purged AS (
+               DELETE FROM xdoflow.rejects
+               WHERE created_at <= now() - make_interval(secs => $1) AND ($2::text IS NULL OR entity = $2)
+               RETURNING resolved_at)
+             SELECT count(*), count(*) FILTER (WHERE resolved_at IS NULL) FROM purged",
+            &[&age.as_secs_f64(), &entity],
+        )
+        .await?;
+    let rows = |index| u64::try_from(row.get::<_, i64>(index)).unwrap_or(0);
+    Ok(Purged { deleted: rows(0), open: rows(1) })
 }
 
 async fn open(target: &Database) -> Result<Session> {

@@ -97,7 +97,7 @@ impl World {
         cores: usize,
         own_server: bool,
     ) -> Result<Self> {
-        let plans = plan::plan(database, database, specs).await?;
+        let plans = plan::plan(database, database, specs, false).await?;
         let session = database.connect("bench").await?;
         session.batch(&format!("SET work_mem = '{WORK_MEM}'")).await?;
         let mut entities = Vec::new();

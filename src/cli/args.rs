@@ -1,6 +1,7 @@
 //! What can be typed. What it means is in the file of each command.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -148,6 +149,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "3600",
           value_parser = clap::value_parser!(u32).range(1..=604_800))]
     pub wait: Option<u32>,
+    /// Keep rejected values out of the quarantine: only their places and the reasons are kept
+    #[arg(long)]
+    pub no_raw: bool,
     #[command(flatten)]
     pub limits: LimitArgs,
     /// Stage every row and merge, instead of loading an empty V2 directly and staging only what differs
@@ -304,6 +308,8 @@ pub struct RejectsArgs {
 pub enum RejectsCommand {
     /// Read the rows of rejected values again, through the pipelines of today, and publish them
     Retry(RetryArgs),
+    /// Delete rejects from the quarantine by their age: it holds values of V1, which may be personal data
+    Purge(PurgeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -331,11 +337,29 @@ pub struct RejectsListArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct PurgeArgs {
+    /// Only of this entity
+    #[arg(value_name = "ENTITY")]
+    pub entity: Option<String>,
+    /// Those that were rejected so long ago, such as 30d, 12h or 90m; 0d is all
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub older_than: Duration,
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// Print the counts as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct RetryArgs {
     #[command(flatten)]
     pub pipelines: PipelineArgs,
     #[command(flatten)]
     pub databases: DatabaseArgs,
+    /// Keep rejected values out of the quarantine: only their places and the reasons are kept
+    #[arg(long)]
+    pub no_raw: bool,
     /// Connections that read, and threads that transform [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
@@ -395,6 +419,10 @@ pub struct ImportMappingArgs {
 pub const DEFAULT_SEED: u64 = 1;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "The roles of --roles are xdoflow_reader, which reads V1 and nothing else, and xdoflow_writer, which\n\
+                  writes the targets and owns the schema xdoflow. The statements may be run again."
+)]
 pub struct DdlArgs {
     /// Print the statements that put an exact V2 into the state that the field shows
     #[arg(long)]
@@ -402,6 +430,12 @@ pub struct DdlArgs {
     /// Print the CREATE TABLE statements of V1 instead
     #[arg(long, conflicts_with = "seed_state")]
     pub v1: bool,
+    /// Print the statements that make two roles with no more rights than a run needs
+    #[arg(long, conflicts_with_all = ["seed_state", "v1"])]
+    pub roles: bool,
+    /// With --roles: for the tables of the pipeline files of this folder instead of the built-in ones
+    #[arg(long, value_name = "DIR", requires = "roles")]
+    pub pipelines: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -541,6 +575,15 @@ impl From<ScenarioArg> for Scenario {
             ScenarioArg::NoChange => Self::NoChange,
             ScenarioArg::Backfill => Self::Backfill,
         }
+    }
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let seconds = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+    let read = seconds.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
+    match read.map(|(number, seconds)| (number.trim().parse::<u32>(), seconds)) {
+        Some((Ok(number), seconds)) => Ok(Duration::from_secs(u64::from(number) * seconds)),
+        _ => Err("an age is a number and its unit: 30d, 12h, 90m or 45s".into()),
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
-use super::args::DdlArgs;
+use super::args::{DdlArgs, PipelineArgs};
 use super::context;
-use crate::ddl;
+use crate::ddl::{self, roles};
 use crate::error::Result;
 
 pub fn execute(arguments: &DdlArgs) -> Result<ExitCode> {
-    let text = if arguments.seed_state {
+    let text = if arguments.roles {
+        let pipelines = PipelineArgs { entities: Vec::new(), pipelines: arguments.pipelines.clone() };
+        roles::roles(&context::pipelines(&pipelines)?)
+    } else if arguments.seed_state {
         ddl::SEED_STATE.to_owned()
     } else if arguments.v1 {
         ddl::v1_ddl(None)

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::args::{RejectsArgs, RejectsCommand, RejectsListArgs, RetryArgs};
+use super::args::{PurgeArgs, RejectsArgs, RejectsCommand, RejectsListArgs, RetryArgs};
 use super::context::{self, Databases};
 use super::run::{Request, run};
 use super::signals::Signals;
@@ -20,6 +20,7 @@ use crate::summary::{Mode, ReadChoice};
 pub async fn execute(arguments: &RejectsArgs, signals: &Signals) -> Result<ExitCode> {
     match &arguments.command {
         Some(RejectsCommand::Retry(retry)) => execute_retry(retry, signals).await,
+        Some(RejectsCommand::Purge(purge)) => execute_purge(purge, signals).await,
         None => execute_list(&arguments.list, signals).await,
     }
 }
@@ -53,6 +54,21 @@ async fn export(target: &crate::pg::Database, selection: &Selection, file: &Path
     Ok(ExitCode::SUCCESS)
 }
 
+async fn execute_purge(arguments: &PurgeArgs, signals: &Signals) -> Result<ExitCode> {
+    let target = Databases::resolve(&arguments.databases)?.target;
+    let age = arguments.older_than;
+    let purged = signals.or_interrupted(rejects::purge(&target, arguments.entity.as_deref(), age)).await?;
+    if arguments.json {
+        context::print_json(&purged)?;
+    } else {
+        let (deleted, open) = (format::counted(purged.deleted, "reject"), format::count(purged.open));
+        context::print(|out| {
+            writeln!(out, "{deleted} deleted; {open} of them were open, and are not retried")
+        })?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 async fn execute_retry(arguments: &RetryArgs, signals: &Signals) -> Result<ExitCode> {
     let databases = Databases::resolve(&arguments.databases)?;
     let mut specs: Vec<PipelineSpec> = Vec::new();
@@ -78,7 +94,7 @@ async fn execute_retry(arguments: &RetryArgs, signals: &Signals) -> Result<ExitC
         budget: RejectBudget::default(),
         only_ids: Some(ids),
         stage_all: false,
-        safety: Safety::default(),
+        safety: Safety { no_raw: arguments.no_raw, ..Safety::default() },
         changed: false,
         progress: arguments.progress.progress,
     };

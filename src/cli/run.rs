@@ -51,6 +51,7 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
             dry_run: arguments.dry_run,
             max_deletes: arguments.max_deletes.unwrap_or_default(),
             wait: Duration::from_secs(arguments.wait.unwrap_or_default().into()),
+            no_raw: arguments.no_raw,
         },
         changed: arguments.changed,
         progress: arguments.progress.progress,

@@ -85,6 +85,8 @@ pub struct Safety {
     pub max_deletes: MaxDeletes,
     /// How long to wait for another run of the same entity; not at all by default.
     pub wait: Duration,
+    /// Whether rejected values stay out of the quarantine: their places and reasons are kept without them.
+    pub no_raw: bool,
 }
 
 /// What all parts of a run share.
@@ -133,7 +135,7 @@ impl Run {
     async fn attempt(self: Arc<Self>) -> Result<RunSummary> {
         let job = &self.job;
         let entities: Vec<String> = job.specs.iter().map(|spec| spec.entity.clone()).collect();
-        let plans = plan::plan(&job.source, &job.target, &job.specs).await?;
+        let plans = plan::plan(&job.source, &job.target, &job.specs, job.safety.no_raw).await?;
         let source = job.source.redacted();
         let new_run = NewRun {
             mode: job.mode,

@@ -62,7 +62,7 @@ pub fn compile(spec: &PipelineSpec, schemas: &[&[ColumnSchema]]) -> Result<Progr
     }
     let closures = spec.derived.iter().filter_map(|derived| edge_paths(&derived.closure, &wanted)).collect();
     if mismatches.is_empty() {
-        Ok(Program { wanted, targets, closures, slots: first_slot })
+        Ok(Program { wanted, targets, closures, slots: first_slot, no_raw: false })
     } else {
         Err(mismatches)
     }

@@ -17,6 +17,8 @@ pub struct Output {
     pub edges: Vec<Vec<Edge>>,
     /// What was counted.
     pub tally: Tally,
+    /// Whether the values themselves stay out of `rejects`.
+    pub no_raw: bool,
     /// Set where a reject of a column with `on_reject = "abort"` was met.
     pub aborted: Option<Error>,
 }

@@ -135,7 +135,7 @@ async fn attempt(job: Job) -> Result<VerifyReport> {
 
 /// Reads the catalogues, takes the snapshots, and cuts the work into pieces.
 async fn prepare(job: Job) -> Result<Work> {
-    let plans = plan::plan(&job.source, &job.target, &job.specs).await?;
+    let plans = plan::plan(&job.source, &job.target, &job.specs, false).await?;
     let (source, target) =
         tokio::try_join!(SourceSnapshot::export(&job.source, &[]), SourceSnapshot::export(&job.target, &[]))?;
     let (planner, catalogue) =

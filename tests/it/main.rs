@@ -41,5 +41,6 @@ mod raw;
 mod rejects;
 mod snapshot;
 mod sql;
+mod tls;
 mod two_servers;
 mod verify;

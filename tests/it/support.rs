@@ -146,11 +146,55 @@ impl Database {
         serde_json::from_slice(&output.stdout).expect("one JSON object on standard output")
     }
 
-    /// The program, ready to be started on this database.
+    /// The program, ready to be started on this database: as the two roles that `ddl --roles` makes, where both
+    /// sides are this database and the command works on pipelines; else as the superuser.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program();
         command.env("XDOFLOW_SOURCE", &self.url).args(arguments);
+        let works = ["run", "status", "check", "verify", "rejects"].contains(&arguments[0]);
+        let elsewhere = arguments.iter().any(|argument| ["--source", "--target"].contains(argument));
+        if works && !elsewhere && self.grant(arguments) {
+            let as_role =
+                |role| format!("postgresql://{role}:{role}@{}", self.url.rsplit_once('@').unwrap().1);
+            command.env("XDOFLOW_SOURCE", as_role("xdoflow_reader"));
+            command.env("XDOFLOW_TARGET", as_role("xdoflow_writer"));
+        }
         command
+    }
+
+    /// Gives the roles their rights on the tables of the pipelines as they are now; false where the pipelines
+    /// cannot be read.
+    fn grant(&self, arguments: &[&str]) -> bool {
+        /// The servers that have the roles.
+        static MADE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let mut ddl = program();
+        ddl.args(["ddl", "--roles"]);
+        if let Some(at) = arguments.iter().position(|argument| *argument == "--pipelines") {
+            ddl.args(["--pipelines", arguments[at + 1]]);
+        }
+        let text = ddl.output().expect("the program runs");
+        if !text.status.success() {
+            return false;
+        }
+        let server = self.url.rsplit_once('/').unwrap().0.to_owned();
+        let mut made = MADE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !made.contains(&server) {
+            for role in ["xdoflow_reader", "xdoflow_writer"] {
+                self.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD '{role}'"));
+            }
+            made.push(server);
+        }
+        // One at a time: the roles are those of the whole server. A table that is missing is what a test is about.
+        let session = self.session();
+        for statement in stdout(&text).lines().filter(|line| !line.starts_with("--") && !line.is_empty()) {
+            match RUNTIME.block_on(session.client.batch_execute(statement)) {
+                Err(error) if error.code() != Some(&tokio_postgres::error::SqlState::UNDEFINED_TABLE) => {
+                    panic!("{error:?}\n{statement}")
+                }
+                _ => {}
+            }
+        }
+        true
     }
 
     /// Starts the program with JSON progress on standard error.

@@ -36,6 +36,8 @@ pub struct Program {
     pub(super) targets: Vec<TargetProgram>,
     pub(super) closures: Vec<EdgePaths>,
     pub(super) slots: usize,
+    /// Whether rejected values stay out of the quarantine.
+    pub no_raw: bool,
 }
 
 /// Where a document holds an edge of a closure.
@@ -203,6 +205,7 @@ impl Program {
             tally: self.tally(),
             targets: self.targets.iter().map(|_| RowBuffer::with_capacity(share)).collect(),
             edges: vec![Vec::new(); self.closures.len()],
+            no_raw: self.no_raw,
             ..Output::default()
         }
     }

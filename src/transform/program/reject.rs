@@ -43,6 +43,7 @@ impl<'a> Reject<'a> {
 
 /// Writes a row of [`REJECT_COLUMNS`](REJECT_COLUMNS) and counts it.
 pub(super) fn write_reject(output: &mut Output, slot: usize, id: i64, reject: Reject<'_>) {
+    let raw = reject.raw.filter(|_| !output.no_raw);
     let rows = &mut output.rejects;
     rows.begin_row(REJECT_COLUMNS.len() as u16);
     rows.field(&id.to_be_bytes());
@@ -53,7 +54,7 @@ pub(super) fn write_reject(output: &mut Output, slot: usize, id: i64, reject: Re
             None => rows.null(),
         }
     }
-    match reject.raw {
+    match raw {
         Some(raw) => rows.field_parts([&[JSONB_VERSION], raw.as_bytes()]),
         None => rows.null(),
     }

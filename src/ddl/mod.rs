@@ -5,6 +5,8 @@
 //! The split tables' `user_id` and `agent_id` have no unique index, as in the field: that is why they
 //! hold duplicates, and a merge must not count on one.
 
+pub mod roles;
+
 use std::fmt::Write as _;
 
 use crate::catalog::{CATALOG, V2Column, V2Table};
@@ -12,7 +14,7 @@ use crate::name::{literal, quote};
 
 /// The statements that bring a V2 which is V1's exact image into the state of the field: rows that are
 /// missing, rows that V1 no longer has, surplus rows, rows out of date. Names are unqualified.
-pub const SEED_STATE: &str = include_str!("../fixtures/seed_state.sql");
+pub const SEED_STATE: &str = include_str!("../../fixtures/seed_state.sql");
 
 /// The tables that have no row of their own in V1: their ids come from an identity column.
 const SPLIT_TABLES: [&str; 9] = [
