@@ -41,6 +41,7 @@ mod raw;
 mod rejects;
 mod snapshot;
 mod sql;
+mod supply;
 mod tls;
 mod two_servers;
 mod verify;
