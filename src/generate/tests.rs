@@ -349,7 +349,7 @@ fn castable_rows_are_the_fields_but_for_the_dirt_that_casts_refuse() {
     let field = Generator::new(1, 0.2);
     let castable = Generator::with_dirt(1, 0.2, Dirt::Castable);
     for table in &CATALOG.v1 {
-        let of = |generator| documents(generator, &table.entity, 2_000);
+        let of = |generator| documents(generator, table.entity, 2_000);
         let mut refused = 0;
         for ((id, dirty), (same_id, clean)) in of(&field).into_iter().zip(of(&castable)) {
             assert_eq!(id, same_id);
