@@ -1,5 +1,6 @@
 //! What the two databases say of their tables.
 
+use super::lock::LockMode;
 use super::session::Session;
 use crate::error::Result;
 use crate::name::TableName;
@@ -38,7 +39,12 @@ pub struct TableInfo {
 impl TableInfo {
     /// Asks the server for a table; `None` where the search path finds none.
     pub async fn read(session: &Session, name: &TableName) -> Result<Option<Self>> {
-        let rows = session.query(TABLE, &[&name.quoted()]).await?;
+        let quoted = name.quoted();
+        // The size of a table takes a lock on it.
+        let rows = match session.query(TABLE, &[&quoted]).await {
+            Ok(rows) => rows,
+            Err(error) => return Err(session.explain_lock(error, &[quoted], LockMode::Alterers).await),
+        };
         let Some(row) = rows.first() else { return Ok(None) };
         let oid: u32 = row.get("oid");
         let columns = session.query(COLUMNS, &[&oid]).await?;

@@ -14,6 +14,9 @@ use super::tls::SslMode;
 use super::verify;
 use crate::error::{Error, Fate};
 
+/// SQLSTATE of a full disk. What the server says of it is often how many bytes it could write.
+const DISK_FULL: &str = "53100";
+
 /// What an error of the server means for the run, by its SQLSTATE. Codes that are not known stop the run. A
 /// cancelled statement (57014) stops it too: whoever cancelled knows better.
 pub fn fate_of(code: &str) -> Fate {
@@ -71,6 +74,9 @@ fn from_server(db: &DbError) -> Error {
     }
     details.extend(db.where_().map(|context| format!("context: {context}")));
     let mut error = Error::with_fate(fate_of(code), message).sqlstate(code);
+    if code == DISK_FULL {
+        error = error.context("the server's disk is full");
+    }
     if let Some(hint) = hint_of(code) {
         error = error.hint(hint);
     }
@@ -92,7 +98,7 @@ fn hint_of(code: &str) -> Option<&'static str> {
         "26000" | "42P05" => {
             "a pooler in transaction mode stands between here and the server; connect to the server itself"
         }
-        "53100" => "the disk is full: free some space on the server, and run again",
+        DISK_FULL => "free some space on the server, and run again",
         "53200" => "the server is out of memory; see its log, or use fewer connections with --jobs",
         "55P03" => "another session holds the lock; pg_locks names it, and --lock-timeout waits longer",
         "57014" => "somebody cancelled the statement; the server's log says who, and run again",

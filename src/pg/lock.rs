@@ -65,10 +65,18 @@ impl Session {
         let mut names: Vec<String> = tables.into_iter().map(TableName::quoted).collect();
         names.sort();
         let lock = format!("LOCK TABLE {} IN {} MODE", names.join(", "), mode.sql());
-        let Err(error) = self.batch(&lock).await else { return Ok(()) };
-        Err(match error.code() {
+        match self.batch(&lock).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.explain_lock(error, &names, mode).await),
+        }
+    }
+
+    /// An error met while tables were to be locked in a mode: who holds the lock, where it is that. The
+    /// transaction ends.
+    pub(super) async fn explain_lock(&self, error: Error, names: &[String], mode: LockMode) -> Error {
+        match error.code() {
             Some(LOCK_NOT_AVAILABLE) => {
-                let holders = self.holders(&names, mode).await.unwrap_or_default();
+                let holders = self.holders(names, mode).await.unwrap_or_default();
                 let error =
                     Error::stop("a lock on the tables did not come in time").sqlstate(LOCK_NOT_AVAILABLE);
                 let error = if holders.is_empty() { error } else { error.detail(holders.join("\n")) };
@@ -81,7 +89,7 @@ impl Session {
                 error.hint("the table was dropped or renamed while the run was under way; run again")
             }
             _ => error,
-        })
+        }
     }
 
     /// Who holds locks that are in the way of a mode, the longest first. The transaction ends.

@@ -165,7 +165,7 @@ impl Run {
         while let Some(done) = running.join_next().await {
             joined(done)?;
         }
-        ledger.finish().await?;
+        ledger.finish(&job.target).await?;
 
         let entities = plans.iter().map(|plan| plan.summary.get().cloned());
         let entities = entities.collect::<Option<Vec<EntitySummary>>>();

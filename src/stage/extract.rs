@@ -177,12 +177,14 @@ impl SourceSnapshot {
              SET LOCAL max_parallel_workers_per_gather = 0",
             self.id
         );
-        session.batch(&import).await.map_err(|error| {
-            error.context("importing the snapshot of the run").hint(
+        if let Err(error) = session.batch(&import).await {
+            // Without its exporter there is no such snapshot.
+            self.check().await?;
+            return Err(error.context("importing the snapshot of the run").hint(
                 "a pooler in transaction mode or a load balancer between here and the server breaks \
                  snapshots; connect to the server itself",
-            )
-        })?;
+            ));
+        }
         Ok(session)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fate, Result};
 use crate::name::{TableName, quote};
 use crate::pg::{Database, Session};
 use crate::summary::{EntitySummary, Mode, TargetSummary};
@@ -115,13 +115,18 @@ impl Ledger {
     }
 
     /// Marks the run as done.
-    pub async fn finish(&self) -> Result<()> {
-        self.session
-            .execute(
-                "UPDATE xdoflow.runs SET state = 'done', finished_at = now() WHERE run_id = $1",
-                &[&self.run_id],
-            )
-            .await?;
+    ///
+    /// Everything is published by now: a session that was lost is no reason to fail.
+    pub async fn finish(&self, target: &Database) -> Result<()> {
+        let sql = "UPDATE xdoflow.runs SET state = 'done', finished_at = now() WHERE run_id = $1";
+        match self.session.execute(sql, &[&self.run_id]).await {
+            Err(error) if error.fate() == Fate::Retry => {
+                target.connect("finish").await?.execute(sql, &[&self.run_id]).await?;
+            }
+            done => {
+                done?;
+            }
+        }
         Ok(())
     }
 }

@@ -12,6 +12,7 @@
 
 mod draw;
 mod oracle;
+mod proxy;
 mod support;
 
 mod bench;

@@ -48,6 +48,11 @@ pub struct Database {
 }
 
 impl Database {
+    /// One that is there already, on any server; it stays there.
+    pub fn at(url: String) -> Self {
+        Self { name: String::new(), url }
+    }
+
     /// Without any table.
     pub fn empty() -> Self {
         Self::create("template0")
@@ -158,7 +163,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if !std::thread::panicking() && !self.name.is_empty() {
             let _ = try_sql(&SERVER.url(), &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
         }
     }
@@ -222,6 +227,11 @@ impl Running {
             .status()
             .expect("kill runs");
         assert!(sent.success());
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a process").is_none()
     }
 
     /// Waits for the end; returns the exit code and all of standard error.

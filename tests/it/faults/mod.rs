@@ -1,5 +1,13 @@
 //! What stops a run, and what is left behind: nothing.
 
+mod kill;
+mod network;
+pub mod scene;
+mod sessions;
+mod signals;
+mod soak;
+mod whole_server;
+
 use std::net::TcpListener;
 
 use crate::support::{Database, Pipelines, program, server, stderr, wait_until};
