@@ -33,12 +33,10 @@ impl Ran {
     /// Where it read everything: then its time is that of another contender.
     pub fn check_changed(&self) -> Result<()> {
         let mut entities = self.summary["entities"].as_array().into_iter().flatten();
-        if let Some(entity) = entities.find(|entity| entity["changed"]["used"] != true) {
-            let why = entity["changed"]["reason"].as_str().unwrap_or("it does not say why");
-            let name = entity["entity"].as_str().unwrap_or_default();
-            return Err(Error::stop(format!("all rows of {name} were read: {why}")));
-        }
-        Ok(())
+        let Some(entity) = entities.find(|entity| entity["changed"]["used"] != true) else { return Ok(()) };
+        let why = entity["changed"]["reason"].as_str().unwrap_or("it does not say why");
+        let name = entity["entity"].as_str().unwrap_or_default();
+        Err(Error::stop(format!("all rows of {name} were read: {why}")))
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::contender::{Contender, Scenario};
 use super::machine::Machine;
 use super::meter::Measured;
-use super::world::Documents;
+use super::source::Documents;
 use crate::summary::ReadPath;
 
 /// The name of the row that stands for all entities together.
@@ -101,6 +101,8 @@ pub struct ResultRow {
     pub rows_wrong: Option<u64>,
     /// What the server or the program said, where it failed.
     pub error: Option<String>,
+    /// How it went about it, where it was to choose: the connections of a floor.
+    pub way: Option<String>,
     /// Of each sample.
     pub wall_ms: Vec<f64>,
     /// Their median.
@@ -158,6 +160,8 @@ pub struct Place<'a> {
     pub entity: &'a str,
     /// The contender.
     pub contender: Contender,
+    /// How it went about it, where it was to choose.
+    pub way: Option<String>,
     /// The most targets that an entity has.
     pub targets: usize,
     /// Rows of V1 that it is about.
@@ -209,6 +213,7 @@ impl Outcome {
             correct: self.is_right(),
             rows_wrong: self.rows_wrong,
             error: self.error.clone(),
+            way: place.way.clone(),
             rows_per_s: a_second(place.rows as f64),
             mb_per_s: a_second(place.bytes as f64 / 1e6),
             wall_ms,
@@ -311,7 +316,15 @@ mod tests {
     fn row(word: &str, outcome: &Outcome) -> ResultRow {
         let contender = choose(&[word.to_owned()]).unwrap()[0];
         let (scenario, entity) = (Scenario::Reload, "agents");
-        outcome.row(&Place { scenario, entity, contender, targets: 5, rows: 100, bytes: 2_000_000 })
+        outcome.row(&Place {
+            scenario,
+            entity,
+            contender,
+            way: None,
+            targets: 5,
+            rows: 100,
+            bytes: 2_000_000,
+        })
     }
 
     #[test]

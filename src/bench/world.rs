@@ -4,24 +4,21 @@
 //! cores.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 
-use super::contender::{Contender, Scenario, Way};
+use super::contender::Scenario;
 use super::image::{Image, SCHEMA, Target};
+use super::source::{Documents, documents};
 use crate::error::{Error, Result};
-use crate::name::{TableName, literal, quote};
+use crate::name::{TableName, quote};
 use crate::partition::{self, Partition};
 use crate::pg::{Database, Session};
 use crate::plan;
-use crate::schema::Scalar;
-use crate::spec::model::{Origin, PipelineSpec, TextRules};
+use crate::spec::model::PipelineSpec;
 use crate::sqlgen::CopiedColumn;
 
-/// The ids that a backfill has to bring.
-const BACKFILL_IDS: u64 = 10_000;
 /// Memory of the sessions that prepare and compare.
 const WORK_MEM: &str = "256MB";
 
@@ -37,31 +34,6 @@ pub struct Entity {
     pub bytes: u64,
     /// What its documents are like.
     pub documents: Documents,
-}
-
-/// The documents of an entity, and where the server keeps them.
-#[derive(Clone, Debug, Default, serde::Serialize)]
-pub struct Documents {
-    /// The entity.
-    pub entity: String,
-    /// Its V1 table.
-    pub table: String,
-    /// Rows.
-    pub rows: u64,
-    /// Bytes of the documents as text.
-    pub document_bytes: u64,
-    /// Bytes that they take on disk, compressed or not.
-    pub stored_bytes: u64,
-    /// Bytes of the table itself.
-    pub main_bytes: u64,
-    /// Bytes of its TOAST table.
-    pub toast_bytes: u64,
-    /// Rows whose document is compressed.
-    pub compressed_rows: u64,
-    /// Rows that a backfill brings.
-    pub backfill_rows: u64,
-    /// Bytes of their documents as text.
-    pub backfill_bytes: u64,
 }
 
 /// Both databases and all that was prepared in them.
@@ -81,9 +53,9 @@ pub struct World {
     /// Whether tables may be kept from being vacuumed at a moment of the server's choice.
     own_server: bool,
     /// Whether CHECKPOINT is allowed.
-    checkpoints: bool,
+    pub(super) checkpoints: bool,
     /// What V2 was prepared for last.
-    state: Option<Scenario>,
+    pub(super) state: Option<Scenario>,
 }
 
 impl World {
@@ -193,296 +165,6 @@ impl World {
         parts.iter().map(block_condition).collect()
     }
 
-    async fn choose_backfill(&mut self, index: usize) -> Result<()> {
-        let entity = &self.entities[index];
-        let (ids, id) = (self.backfill_ids(index), quote(&entity.spec.source.id));
-        let rows = entity.documents.rows;
-        let count = BACKFILL_IDS.min((rows / 2).max(1));
-        let step = (rows / count).max(1);
-        let (table, document) = (entity.source.quoted(), quote(&entity.spec.source.document));
-        self.session
-            .batch(&format!(
-                "CREATE TABLE {ids} AS SELECT n.id FROM (SELECT {id}::bigint AS id, row_number() OVER (ORDER BY {id}) \
-                 AS number FROM {table}) n WHERE n.number % {step} = 0 ORDER BY n.id LIMIT {count}; \
-                 ALTER TABLE {ids} ADD PRIMARY KEY (id); ANALYZE {ids}"
-            ))
-            .await?;
-        let row = self
-            .session
-            .query_one(
-                &format!(
-                    "SELECT count(*), coalesce(sum(octet_length({document}::text)), 0)::bigint FROM {table} \
-                     WHERE {id} IN (SELECT i.id FROM {ids} i)"
-                ),
-                &[],
-            )
-            .await?;
-        let documents = &mut self.entities[index].documents;
-        documents.backfill_rows = unsigned(row.get(0));
-        documents.backfill_bytes = unsigned(row.get(1));
-        Ok(())
-    }
-
-    /// The table of the ids that a backfill brings.
-    pub fn backfill_ids(&self, entity: usize) -> String {
-        TableName::new(SCHEMA, format!("backfill_{entity}")).quoted()
-    }
-
-    /// The table of the ids that a refresh finds changed, new or gone.
-    fn refresh_ids(&self, entity: usize) -> String {
-        TableName::new(SCHEMA, format!("refresh_{entity}")).quoted()
-    }
-
-    /// The ids that a backfill brings.
-    pub async fn ids_of_backfill(&self, entity: usize) -> Result<Vec<i64>> {
-        let rows = self
-            .session
-            .query(&format!("SELECT id FROM {} ORDER BY id", self.backfill_ids(entity)), &[])
-            .await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
-    }
-
-    /// Changes V1 for a refresh, once, and makes the images of what it says then.
-    pub async fn change_v1(&self) -> Result<()> {
-        let mut changes = Vec::new();
-        for (index, entity) in self.entities.iter().enumerate() {
-            changes.push(self.changes(index, entity)?);
-        }
-        self.all(changes).await?;
-        let mut fills = Vec::new();
-        for target in &self.targets {
-            let entity = &self.entities[target.entity];
-            let mut statements = vec![target.create_image(Image::Want)];
-            let mut condition = None;
-            if target.key_is_id {
-                let ids = self.refresh_ids(target.entity);
-                let (base, want, fed) = (target.image(Image::Base), target.image(Image::Want), target.fed());
-                statements.push(format!(
-                    "INSERT INTO {want} ({fed}) SELECT {fed} FROM {base} b \
-                     WHERE NOT EXISTS (SELECT FROM {ids} i WHERE i.id = {})",
-                    target.key("b.")
-                ));
-                condition =
-                    Some(format!("v.{} IN (SELECT i.id FROM {ids} i)", quote(&entity.spec.source.id)));
-            }
-            statements.push(target.fill_image(
-                Image::Want,
-                &entity.spec,
-                &entity.source,
-                condition.as_deref(),
-            )?);
-            statements.extend(target.finish_image(Image::Want));
-            fills.push(statements);
-        }
-        self.all(fills).await
-    }
-
-    /// The statements that change V1 of an entity: 1 % of the rows get another text, 0.1 % go, 0.1 % come
-    /// as copies of others under new ids. A small table changes by at least one row in each way.
-    fn changes(&self, index: usize, entity: &Entity) -> Result<Vec<String>> {
-        let key = changeable_key(&entity.spec).ok_or_else(|| {
-            Error::usage(format!("no key of {} can be changed for a refresh", entity.spec.entity))
-                .detail("it takes a column of type text in the first target that is one key, without rules")
-                .hint("leave out the scenario refresh")
-        })?;
-        let (ids, table) = (self.refresh_ids(index), entity.source.quoted());
-        let (id, document) = (quote(&entity.spec.source.id), quote(&entity.spec.source.document));
-        let thousand = entity.documents.rows.clamp(1, 1000);
-        let hundred = entity.documents.rows.clamp(1, 100);
-        let (gone, copied, changed) = (thousand / 2, thousand / 3, hundred / 7);
-        Ok(vec![
-            format!(
-                "CREATE TABLE {ids} AS WITH n AS MATERIALIZED \
-                 (SELECT {id}::bigint AS id, row_number() OVER (ORDER BY {id}) AS number FROM {table}) \
-                 SELECT id, CASE WHEN number % {thousand} = {gone} THEN 'gone' ELSE 'changed' END AS what, \
-                   NULL::bigint AS copy_of FROM n \
-                 WHERE number % {thousand} = {gone} OR number % {hundred} = {changed} \
-                 UNION ALL SELECT (SELECT max(id) FROM n) + row_number() OVER (ORDER BY id), 'new', id FROM n \
-                 WHERE number % {thousand} = {copied}"
-            ),
-            format!("ALTER TABLE {ids} ADD PRIMARY KEY (id)"),
-            format!("ANALYZE {ids}"),
-            format!(
-                "INSERT INTO {table} ({id}, {document}) \
-                 SELECT i.id, v.{document} FROM {ids} i JOIN {table} v ON v.{id} = i.copy_of ORDER BY i.id"
-            ),
-            format!("DELETE FROM {table} v USING {ids} i WHERE v.{id} = i.id AND i.what = 'gone'"),
-            format!(
-                "UPDATE {table} v SET {document} = \
-                   jsonb_set(v.{document}, ARRAY[{}], to_jsonb('changed ' || v.{id}::text)) \
-                 FROM {ids} i WHERE v.{id} = i.id AND i.what = 'changed'",
-                literal(&key)
-            ),
-            format!("VACUUM (ANALYZE) {table}"),
-        ])
-    }
-
-    /// Brings V2 into the state of a scenario. Between scenarios where it is full it keeps its files, which
-    /// the fingerprints of a run know.
-    pub async fn set(&mut self, scenario: Scenario) -> Result<()> {
-        let before = self.state.replace(scenario).filter(|&before| before != Scenario::Reload);
-        let mut tasks = Vec::new();
-        for target in &self.targets {
-            let mut statements = match (scenario, before) {
-                (Scenario::Reload, _) => vec![empty(target)],
-                (_, None) => vec![empty(target), target.fill(Image::Base)],
-                (_, Some(Scenario::Backfill)) if target.key_is_id => {
-                    target.restore_ids(&self.backfill_ids(target.entity))
-                }
-                (_, Some(_)) => Vec::new(),
-            };
-            if scenario == Scenario::Backfill && target.key_is_id {
-                statements.push(self.delete_backfill(target));
-            }
-            statements.push(vacuum(target));
-            tasks.push(statements);
-        }
-        self.all(tasks).await
-    }
-
-    /// Lets copies stand in for the targets of some entities, for a contender that writes them anew: the
-    /// targets keep their files, and are there again at the end.
-    pub async fn stand_in(&self, entities: &[usize]) -> Result<()> {
-        let targets = self.targets.iter().filter(|target| entities.contains(&target.entity));
-        let tasks = targets.map(|target| {
-            let (table, aside) = (target.table(), self.aside(target).quoted());
-            vec![
-                format!("ALTER TABLE {table} SET SCHEMA {}", quote(SCHEMA)),
-                format!("CREATE TABLE {table} (LIKE {aside} INCLUDING ALL)"),
-                target.fill(Image::Base),
-                vacuum(target),
-            ]
-        });
-        self.all(tasks.collect()).await
-    }
-
-    fn delete_backfill(&self, target: &Target) -> String {
-        let (key, ids) = (target.key(""), self.backfill_ids(target.entity));
-        format!("DELETE FROM {} WHERE {key} IN (SELECT id FROM {ids})", target.table())
-    }
-
-    /// Makes V2 ready for the next contender, after one that has worked on the targets of some entities.
-    /// `right` says that it has left them as they should be.
-    pub async fn restore(
-        &self,
-        scenario: Scenario,
-        contender: Contender,
-        entities: &[usize],
-        right: bool,
-    ) -> Result<()> {
-        let targets = || self.targets.iter().filter(|target| entities.contains(&target.entity));
-        if contender.way == Way::Ctas || contender.rewrites(scenario) {
-            for target in targets() {
-                self.put_back(target).await?;
-            }
-        }
-        if contender.rewrites(scenario) {
-            return Ok(());
-        }
-        let tasks = targets().map(|target| {
-            let mut statements = match scenario {
-                Scenario::Reload => return vec![empty(target)],
-                Scenario::NoChange if right => Vec::new(),
-                Scenario::Backfill if right => Vec::new(),
-                Scenario::Refresh if right && target.key_is_id => {
-                    target.restore_ids(&self.refresh_ids(target.entity))
-                }
-                _ => target.restore(),
-            };
-            if scenario == Scenario::Backfill && target.key_is_id {
-                statements.push(self.delete_backfill(target));
-            }
-            statements.push(vacuum(target));
-            statements
-        });
-        self.all(tasks.collect()).await
-    }
-
-    /// The name under which the target's own table waits while another stands in its place.
-    pub fn aside(&self, target: &Target) -> TableName {
-        TableName::new(SCHEMA, target.info.name.table())
-    }
-
-    /// Puts the target's own table back, where another stands in its place.
-    async fn put_back(&self, target: &Target) -> Result<()> {
-        let aside = self.aside(target).quoted();
-        let moved: bool =
-            self.session.query_one("SELECT to_regclass($1) IS NOT NULL", &[&aside]).await?.get(0);
-        if !moved {
-            return Ok(());
-        }
-        let schema = quote(target.info.name.schema().unwrap_or("public"));
-        self.session
-            .batch(&format!("DROP TABLE {}; ALTER TABLE {aside} SET SCHEMA {schema}", target.table()))
-            .await
-    }
-
-    /// Writes everything that waits to be written, so that the next contender does not.
-    pub async fn checkpoint(&self) -> Result<()> {
-        if self.checkpoints { self.session.batch("CHECKPOINT").await } else { Ok(()) }
-    }
-
-    /// Counts the rows in which the targets of some entities differ from what they must hold.
-    pub async fn count_wrong(&self, scenario: Scenario, entities: &[usize]) -> Result<u64> {
-        let image = if scenario == Scenario::Refresh { Image::Want } else { Image::Base };
-        let targets = self.targets.iter().filter(|target| entities.contains(&target.entity));
-        let counts: Vec<String> = targets.map(|target| target.count_wrong(image)).collect();
-        let found = Arc::new(AtomicU64::new(0));
-        let sum = Arc::clone(&found);
-        self.each(counts, move |session, sql| {
-            let sum = Arc::clone(&sum);
-            async move {
-                sum.fetch_add(session.count(&sql, &[]).await?, Relaxed);
-                Ok(session)
-            }
-        })
-        .await?;
-        Ok(found.load(Relaxed))
-    }
-
-    /// Saves the fingerprints that the ledger keeps, all of whose tables bear the word in their name.
-    pub async fn save_fingerprints(&self) -> Result<()> {
-        for (table, saved) in self.fingerprint_tables().await? {
-            self.session.batch(&format!("CREATE TABLE {saved} AS SELECT * FROM {table}")).await?;
-        }
-        Ok(())
-    }
-
-    /// Gives the ledger back the fingerprints that were saved, whatever runs have made of them since.
-    pub async fn restore_fingerprints(&self) -> Result<()> {
-        let tables = self.fingerprint_tables().await?;
-        let all: Vec<&str> = tables.iter().map(|(table, _)| table.as_str()).collect();
-        let mut statements = vec![format!("TRUNCATE {}", all.join(", "))];
-        statements
-            .extend(tables.iter().map(|(table, saved)| format!("INSERT INTO {table} SELECT * FROM {saved}")));
-        self.session.batch(&statements.join("; ")).await?;
-        for table in all {
-            self.session.batch(&format!("VACUUM (ANALYZE) {table}")).await?;
-        }
-        Ok(())
-    }
-
-    /// The ledger's tables of fingerprints, and where each is saved.
-    async fn fingerprint_tables(&self) -> Result<Vec<(String, String)>> {
-        let query = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'xdoflow' \
-                     AND tablename LIKE 'fingerprint%' ORDER BY tablename";
-        let rows = self.session.query(query, &[]).await?;
-        let names = rows.iter().map(|row| row.get::<_, String>(0));
-        Ok(names
-            .map(|name| (TableName::new("xdoflow", &name).quoted(), TableName::new(SCHEMA, &name).quoted()))
-            .collect())
-    }
-
-    /// Takes away what the bench has made beside V1, and empties the targets.
-    pub async fn close(&mut self) -> Result<()> {
-        self.session = self.database.connect("bench").await?;
-        for target in &self.targets {
-            self.put_back(target).await?;
-        }
-        self.all(self.targets.iter().map(|target| vec![empty(target)]).collect()).await?;
-        self.session.batch(&format!("DROP SCHEMA IF EXISTS {} CASCADE", quote(SCHEMA))).await
-    }
-
     /// Runs lists of statements, as many at a time as there are cores.
     pub async fn all(&self, tasks: Vec<Vec<String>>) -> Result<()> {
         self.each(tasks, |session, statements| async move {
@@ -494,7 +176,7 @@ impl World {
         .await
     }
 
-    async fn each<T, W, F>(&self, tasks: Vec<T>, work: W) -> Result<()>
+    pub(super) async fn each<T, W, F>(&self, tasks: Vec<T>, work: W) -> Result<()>
     where
         T: Send + 'static,
         W: Fn(Session, T) -> F + Clone + Send + 'static,
@@ -526,14 +208,6 @@ pub fn joined<T>(task: Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
     task.unwrap_or_else(|error| Err(Error::stop(format!("a part of the bench ended unexpectedly: {error}"))))
 }
 
-fn empty(target: &Target) -> String {
-    format!("TRUNCATE {} RESTART IDENTITY", target.table())
-}
-
-fn vacuum(target: &Target) -> String {
-    format!("VACUUM (ANALYZE) {}", target.table())
-}
-
 /// A condition on the rows of V1, called `v`; none for all of them.
 pub fn block_condition(partition: &Partition) -> Option<String> {
     match partition {
@@ -543,21 +217,6 @@ pub fn block_condition(partition: &Partition) -> Option<String> {
         Partition::Blocks { from, to: None } => Some(format!("v.ctid >= '({from},0)'::tid")),
         Partition::Whole | Partition::Ids(_) | Partition::Range(_) => None,
     }
-}
-
-/// A key whose text goes into a column as it is.
-fn changeable_key(spec: &PipelineSpec) -> Option<String> {
-    let target = spec.targets.first()?;
-    let mut columns = target.columns.iter().enumerate().filter(|(index, _)| !target.key.contains(index));
-    columns.find_map(|(_, column)| {
-        let Origin::Keys(paths) = &column.origin else { return None };
-        let [path] = paths.as_slice() else { return None };
-        let [key] = path.0.as_slice() else { return None };
-        let plain = column.cast.column_type.scalar == Scalar::Text
-            && !column.cast.column_type.array
-            && column.rules == TextRules::default();
-        plain.then(|| key.clone())
-    })
 }
 
 async fn copied_columns(session: &Session, oid: u32) -> Result<Vec<CopiedColumn>> {
@@ -578,35 +237,4 @@ async fn copied_columns(session: &Session, oid: u32) -> Result<Vec<CopiedColumn>
         default: row.get(4),
     });
     Ok(columns.collect())
-}
-
-async fn documents(session: &Session, spec: &PipelineSpec, table: &TableName) -> Result<Documents> {
-    let (name, document) = (table.quoted(), quote(&spec.source.document));
-    let row = session
-        .query_one(
-            &format!(
-                "SELECT count(*), coalesce(sum(octet_length({document}::text)), 0)::bigint,
-                        coalesce(sum(pg_column_size({document})), 0)::bigint, count(pg_column_compression({document})),
-                        coalesce(max(pg_relation_size(c.oid)), 0)::bigint,
-                        coalesce(max(pg_relation_size(nullif(c.reltoastrelid, 0))), 0)::bigint
-                 FROM {name} LEFT JOIN pg_class c ON c.oid = $1::text::regclass"
-            ),
-            &[&name],
-        )
-        .await?;
-    Ok(Documents {
-        entity: spec.entity.clone(),
-        table: table.table().to_owned(),
-        rows: unsigned(row.get(0)),
-        document_bytes: unsigned(row.get(1)),
-        stored_bytes: unsigned(row.get(2)),
-        compressed_rows: unsigned(row.get(3)),
-        main_bytes: unsigned(row.get(4)),
-        toast_bytes: unsigned(row.get(5)),
-        ..Documents::default()
-    })
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }

@@ -18,6 +18,41 @@ pub fn header() -> Vec<u8> {
 /// What every stream ends with.
 pub const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
+const LENGTH_BYTES: usize = 4;
+
+/// A field that is being written.
+#[derive(Debug)]
+pub struct OpenField<'b> {
+    bytes: &'b mut Vec<u8>,
+    start: usize,
+    whole: bool,
+}
+
+impl OpenField<'_> {
+    /// Where the payload is appended; what stands there already is to stay.
+    #[inline]
+    pub fn payload(&mut self) -> &mut Vec<u8> {
+        self.bytes
+    }
+
+    /// Ends the field.
+    #[inline]
+    pub fn close(mut self) {
+        let payload_bytes = (self.bytes.len() - self.start - LENGTH_BYTES) as u32;
+        self.bytes[self.start..self.start + LENGTH_BYTES].copy_from_slice(&payload_bytes.to_be_bytes());
+        self.whole = true;
+    }
+}
+
+impl Drop for OpenField<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.whole {
+            self.bytes.truncate(self.start);
+        }
+    }
+}
+
 /// Whole rows in COPY BINARY form.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct RowBuffer {
@@ -69,24 +104,13 @@ impl RowBuffer {
         }
     }
 
-    /// Appends a field whose payload `write` appends to the buffer it is given. `write` says whether
-    /// there is a value; where there is none, or it fails, nothing is appended, not even a NULL.
-    // What `write` holds is not to be packed up for a call.
-    #[inline(always)]
-    pub fn field_or_nothing<E>(
-        &mut self,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>,
-    ) -> Result<bool, E> {
+    /// Begins a field whose payload is appended to [`payload`](OpenField::payload). Dropped as it is, it leaves
+    /// nothing behind, not even a NULL.
+    #[inline]
+    pub fn open_field(&mut self) -> OpenField<'_> {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; 4]);
-        let written = write(&mut self.bytes);
-        if let Ok(true) = written {
-            let payload_bytes = (self.bytes.len() - start - 4) as u32;
-            self.bytes[start..start + 4].copy_from_slice(&payload_bytes.to_be_bytes());
-        } else {
-            self.bytes.truncate(start);
-        }
-        written
+        self.bytes.extend_from_slice(&[0; LENGTH_BYTES]);
+        OpenField { bytes: &mut self.bytes, start, whole: false }
     }
 
     /// Appends a row that another buffer holds, without its count of fields in front.
@@ -147,17 +171,10 @@ mod tests {
         rows.field(b"gone");
         rows.abandon_row();
         rows.begin_row(2);
-        let value = rows.field_or_nothing::<()>(|out| {
-            out.push(9);
-            Ok(true)
-        });
-        assert_eq!(value, Ok(true));
-        let refused = rows.field_or_nothing(|out| {
-            out.push(9);
-            Err("refused")
-        });
-        assert_eq!(refused, Err("refused"));
-        assert_eq!(rows.field_or_nothing::<()>(|_| Ok(false)), Ok(false));
+        let mut field = rows.open_field();
+        field.payload().push(9);
+        field.close();
+        rows.open_field().payload().push(9);
         rows.null();
         rows.end_row();
         assert_eq!(rows.rows(), 2);

@@ -128,6 +128,8 @@ pub(super) struct Fingerprints {
     pub(super) kept: Option<State>,
     /// What those of this run are worth, as far as it is known before; or why there can be none.
     now: Result<State, String>,
+    /// Whether the last run of the entity did not publish it.
+    failed: bool,
     /// The scan, where this run keeps what it finds.
     scan: Option<Scan>,
     found: Mutex<Option<Found>>,
@@ -153,10 +155,14 @@ impl Fingerprints {
         plan: &Arc<EntityPlan>,
         staging: &Staging,
         snapshot: &Arc<SourceSnapshot>,
-        ledger: &Session,
+        ledger: &Ledger,
     ) -> Result<Self> {
-        let (kept, now) =
-            tokio::try_join!(fingerprints::read(ledger, &plan.entity), now(run, plan, snapshot, ledger))?;
+        let session = ledger.session();
+        let (kept, now, failed) = tokio::try_join!(
+            fingerprints::read(session, &plan.entity),
+            now(run, plan, snapshot, session),
+            ledger::last_run_failed(session, ledger.run_id(), &plan.entity)
+        )?;
         let keeps = run.job.only_ids.is_none() && run.job.mode != Mode::Insert && now.is_ok();
         let asks = run.job.changed && kept.is_some();
         let rows = kept.as_ref().map_or(0, |state| u64::try_from(state.rows).unwrap_or(0));
@@ -170,6 +176,7 @@ impl Fingerprints {
             snapshot: Arc::clone(snapshot),
             kept,
             now,
+            failed,
             scan,
             found: Mutex::default(),
             reason: Mutex::default(),
@@ -269,6 +276,11 @@ impl Fingerprints {
             return Some(format!("{} {why}", target.name));
         }
         let Some(kept) = &self.kept else { return Some("there are no fingerprints of a run yet".to_owned()) };
+        // They are still good, being of the last run that published. But who knows why the other one failed: a
+        // full run has the last word.
+        if self.failed {
+            return Some("the last run did not finish".to_owned());
+        }
         kept.void(now, self.run.job.prune).map(str::to_owned)
     }
 

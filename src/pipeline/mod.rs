@@ -215,7 +215,7 @@ impl Run {
         ledger: Arc<Ledger>,
     ) -> Result<()> {
         let mut first = Some(self.free_lane().await?);
-        let looked = Fingerprints::look(&self, &plan, &staging, &snapshot, ledger.session()).await?;
+        let looked = Fingerprints::look(&self, &plan, &staging, &snapshot, &ledger).await?;
         let fingerprints = Arc::new(looked);
         let scope = fingerprints.scope(ledger.session(), &mut first).await?;
         if let Some(changes) = scope.changes().filter(|changes| changes.is_empty()) {

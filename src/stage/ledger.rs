@@ -131,6 +131,20 @@ impl Ledger {
     }
 }
 
+/// Whether the last run of an entity before this one ended without publishing it.
+pub async fn last_run_failed(session: &Session, run_id: i64, entity: &str) -> Result<bool> {
+    let rows = session
+        .query(
+            "SELECT r.state <> 'done' AND NOT EXISTS (
+               SELECT FROM xdoflow.run_entities e WHERE e.run_id = r.run_id AND e.entity = $2)
+             FROM xdoflow.runs r WHERE r.run_id < $1 AND $2 = ANY (r.entities)
+             ORDER BY r.run_id DESC LIMIT 1",
+            &[&run_id, &entity],
+        )
+        .await?;
+    Ok(rows.first().is_some_and(|row| row.get(0)))
+}
+
 /// Marks a run as ended badly, from a session of its own: the run's own may be gone. Returns the
 /// entities that it had published before.
 pub async fn end_badly(session: &Session, run_id: i64, end: BadEnd, message: &str) -> Result<Vec<String>> {

@@ -87,7 +87,11 @@ fn no_stage_imports_another() {
     assert!(files.len() > 5);
     for file in files {
         let text = fs::read_to_string(&file).expect("a source");
-        assert!(!text.contains("use super::") && !text.contains("crate::stage"), "{}", file.display());
+        let text = text.split("\nmod tests {").next().expect("the code in front of the tests");
+        // What stands above a room of a stage is the stage itself.
+        let is_room = file.parent() != Some(stages.as_path()) && file.file_name() != Some("mod.rs".as_ref());
+        assert!(is_room || !text.contains("use super::"), "{}", file.display());
+        assert!(!text.contains("crate::stage"), "{}", file.display());
     }
 }
 

@@ -243,7 +243,7 @@ fn expect<const N: usize>(bytes: &[u8], at: usize, what: &[u8; N]) -> Result<usi
 
 /// The place of the quote that ends the string whose content begins at `at`, and whether an escape stands
 /// in it.
-#[inline]
+#[inline(always)]
 fn string_end(bytes: &[u8], mut at: usize) -> Result<(usize, bool), NotCanonical> {
     let mut escaped = false;
     loop {

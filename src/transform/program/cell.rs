@@ -146,13 +146,12 @@ impl ColumnProgram {
         value: &Value<'_>,
         buffer: &mut RowBuffer,
     ) -> Result<(bool, Option<Coercion>), Reason> {
-        let mut coercion = None;
-        let present = buffer.field_or_nothing(|out| {
-            let cell = self.cast.encode(value, out)?;
-            coercion = cell.coercion;
-            Ok(!cell.null)
-        })?;
-        Ok((present, coercion))
+        let mut field = buffer.open_field();
+        let cell = self.cast.encode(value, field.payload())?;
+        if !cell.null {
+            field.close();
+        }
+        Ok((!cell.null, cell.coercion))
     }
 
     /// Puts the whole row into the quarantine.

@@ -4,7 +4,7 @@ use crate::bench::{BenchReport, ResultRow};
 use crate::error::{Error, Result};
 use crate::summary::ReadPath;
 
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 24] = [
     "scenario",
     "entity",
     "contender",
@@ -14,6 +14,7 @@ const COLUMNS: [&str; 23] = [
     "correct",
     "rows_wrong",
     "error",
+    "way",
     "wall_ms",
     "median_ms",
     "rows_per_s",
@@ -60,6 +61,7 @@ fn fields(row: &ResultRow) -> [String; COLUMNS.len()] {
         row.correct.to_string(),
         known(row.rows_wrong),
         known(row.error.as_deref()),
+        known(row.way.as_deref()),
         walls.join(" "),
         known(row.median_ms),
         known(row.rows_per_s),

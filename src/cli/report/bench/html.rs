@@ -13,7 +13,7 @@ const STYLE: &str = include_str!("page.css");
 /// and the height of a row.
 const WIDTH: f64 = 900.0;
 const LABELS: f64 = 170.0;
-const FIGURES: f64 = 150.0;
+const FIGURES: f64 = 220.0;
 const ROW: f64 = 22.0;
 
 const KINDS: [(&str, &str); 4] = [
@@ -103,7 +103,7 @@ fn chart(title: &str, rows: &[ResultRow]) -> String {
             ));
         }
         let factor = row.vs_arrow.filter(|&ratio| ratio > 0.0 && row.contender.name != "arrow");
-        let factor = factor.map_or(String::new(), |ratio| format!("  {:.2} × arrow", 1.0 / ratio));
+        let factor = factor.map_or(String::new(), |ratio| format!("  {:.2} × as fast as arrow", 1.0 / ratio));
         bars.push_str(&format!(
             "<text x=\"{:.1}\" y=\"{base:.1}\">{}<tspan class=\"faint\">{factor}</tspan></text>\n",
             LABELS + worst.max(median) * scale + 8.0,

@@ -65,12 +65,6 @@ fn header_lines(header: &Header) -> Vec<(&'static str, String)> {
         ("data", size),
     ];
     lines.extend(header.tables.iter().map(|table| ("V1", documents(table))));
-    lines.extend(header.floors.iter().map(|floor| {
-        let tried: Vec<String> =
-            floor.tried.iter().map(|(way, ms)| format!("{way} {:.3} s", ms / 1000.0)).collect();
-        let (scenario, entity, read) = (floor.scenario.name(), &floor.entity, floor.read_path.name());
-        ("floor", format!("{scenario} {entity}, {read}: {} ({})", floor.used, tried.join("; ")))
-    }));
     lines.extend(header.notes.iter().map(|note| ("note", note.clone())));
     lines
 }
@@ -173,6 +167,7 @@ fn remark_of(row: &ResultRow) -> (String, bool) {
         return (format!("wrong: {} differ", format::counted(wrong, "row")), true);
     }
     let mut remarks = Vec::new();
+    remarks.extend(row.way.clone());
     if row.contender.name != "floor" {
         if !row.atomic {
             remarks.push("not atomic".to_owned());
