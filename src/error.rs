@@ -15,6 +15,7 @@ struct Inner {
     detail: Option<String>,
     hint: Option<String>,
     sqlstate: Option<String>,
+    lost: bool,
 }
 
 /// What an error means for the run that met it.
@@ -48,7 +49,15 @@ impl Error {
 
     /// An error with a fate decided elsewhere.
     pub fn with_fate(fate: Fate, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { fate, message: message.into(), detail: None, hint: None, sqlstate: None }))
+        let lost = fate == Fate::Retry;
+        Self(Box::new(Inner {
+            fate,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            sqlstate: None,
+            lost,
+        }))
     }
 
     /// Adds what was met, as far as it is known.
@@ -99,6 +108,11 @@ impl Error {
     /// What the error means for the run.
     pub fn fate(&self) -> Fate {
         self.0.fate
+    }
+
+    /// Whether a connection or a server went away, whatever that means for the run.
+    pub fn is_lost(&self) -> bool {
+        self.0.lost
     }
 
     /// The process's exit code: 1 failed, 2 wrong usage or pipeline, 130 interrupted.

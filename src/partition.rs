@@ -5,8 +5,10 @@
 //! last one, and the last is open-ended: blocks that were added after the size was asked hold nothing that
 //! the snapshot sees, but being wrong about that would lose rows.
 
+use serde::{Deserialize, Serialize};
+
 /// Some rows of a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Partition {
     /// All of them: the table is a view, a foreign or a partitioned table, without ranges of ctid.
     Whole,
@@ -24,12 +26,19 @@ pub enum Partition {
 }
 
 /// The ids from one on, and below another; without an end where it is `None`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdRange {
     /// The first.
     pub from: Option<i64>,
     /// Behind the last.
     pub to: Option<i64>,
+}
+
+impl IdRange {
+    /// Whether an id is in it.
+    pub fn holds(&self, id: i64) -> bool {
+        self.from.is_none_or(|from| id >= from) && self.to.is_none_or(|to| id < to)
+    }
 }
 
 /// How many bytes of a table, TOAST counted in, a partition should hold. A partition costs one COPY on

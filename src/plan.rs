@@ -203,6 +203,7 @@ impl EntityPlan {
             read_reason: reading.reason,
             elapsed_ms: 0,
             changed: None,
+            resumed: None,
             targets: targets.collect(),
             columns: self.columns(tallies),
         }

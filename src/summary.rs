@@ -1,6 +1,6 @@
 //! What a command has to tell: the results as data, in the shapes that `--json` prints.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How staging becomes the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -15,6 +15,11 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The mode of a word.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Merge, Self::Replace, Self::Insert].into_iter().find(|mode| mode.name() == name)
+    }
+
     /// The word of the command line and the ledger.
     pub fn name(self) -> &'static str {
         match self {
@@ -59,7 +64,7 @@ impl ReadPath {
 }
 
 /// How the rows of a target come to where the publish takes them from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Way {
     /// Into the target itself, which was empty, inside the publishing transaction.
@@ -96,10 +101,25 @@ pub struct RunSummary {
     pub prune: bool,
     /// Whether everything was done but the commit: the counts say what would have been written.
     pub dry_run: bool,
+    /// The run that this one went on with.
+    pub resumed: Option<i64>,
+    /// Entities that the run before had published: they were left alone.
+    pub skipped: Vec<String>,
     /// Wall time in milliseconds.
     pub elapsed_ms: u64,
     /// In the order of the command line.
     pub entities: Vec<EntitySummary>,
+}
+
+/// What of an entity an earlier run had staged. The rows of a target are those that were kept, and those read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResumedSummary {
+    /// The earlier run.
+    pub run_id: i64,
+    /// Rows of V1 that were not read again.
+    pub kept: u64,
+    /// Of those that were read: rows that had been read before, and had changed since, or were new.
+    pub fetched: u64,
 }
 
 /// What a run did to one entity.
@@ -119,6 +139,8 @@ pub struct EntitySummary {
     pub elapsed_ms: u64,
     /// What `--changed` has made of it; none where that was not asked for.
     pub changed: Option<ChangedSummary>,
+    /// What was kept of the run that `--resume` went on with; none where all of it was read.
+    pub resumed: Option<ResumedSummary>,
     /// In the order of the pipeline file.
     pub targets: Vec<TargetSummary>,
     /// The dirty values that became clean ones and those that were rejected, by column.

@@ -149,6 +149,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "3600",
           value_parser = clap::value_parser!(u32).range(1..=604_800))]
     pub wait: Option<u32>,
+    /// Go on with a run that died, or with the last one: its entities, its mode; what it has published is
+    /// skipped, what it has staged and V1 still holds is not read again
+    #[arg(long, value_name = "RUN",
+          conflicts_with_all = ["entities", "mode", "prune", "changed", "ids", "dry_run", "stage_all"])]
+    pub resume: Option<Option<i64>>,
     /// Keep rejected values out of the quarantine: only their places and the reasons are kept
     #[arg(long)]
     pub no_raw: bool,

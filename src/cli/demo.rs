@@ -191,6 +191,7 @@ impl Stage {
             budget,
             only_ids: None,
             stage_all: false,
+            resume: None,
             safety: Safety::default(),
             changed: false,
             progress,

@@ -94,6 +94,7 @@ async fn execute_retry(arguments: &RetryArgs, signals: &Signals) -> Result<ExitC
         budget: RejectBudget::default(),
         only_ids: Some(ids),
         stage_all: false,
+        resume: None,
         safety: Safety { no_raw: arguments.no_raw, ..Safety::default() },
         changed: false,
         progress: arguments.progress.progress,

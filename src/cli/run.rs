@@ -10,13 +10,18 @@ use super::progress::{Outcome, ProgressMode, Ticker};
 use super::signals::Signals;
 use super::style::Style;
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Job, RejectBudget, Safety};
+use crate::pipeline::{self, Job, RejectBudget, Resumable, Safety};
 use crate::progress::Progress;
 use crate::spec::PipelineSpec;
 use crate::summary::{Mode, ReadChoice, RunSummary};
 
 pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode> {
-    let mode = Mode::from(arguments.mode);
+    let databases = Databases::resolve(&arguments.databases)?.with_limits(arguments.limits.into());
+    let resumed = match arguments.resume {
+        Some(run) => Some(signals.or_interrupted(pipeline::resumable(&databases.target, run)).await?),
+        None => None,
+    };
+    let mode = resumed.as_ref().map_or(Mode::from(arguments.mode), |run| run.mode);
     if arguments.prune && mode != Mode::Merge {
         return Err(Error::usage(format!("--prune has no meaning with --mode {}", mode.name()))
             .detail("replace always makes the target the image of V1; insert never deletes")
@@ -29,8 +34,10 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
             )
             .hint("leave out --changed, or use --mode merge"));
     }
-    let specs = context::pipelines(&arguments.pipelines)?;
-    let databases = Databases::resolve(&arguments.databases)?;
+    let specs = match &resumed {
+        Some(run) => left_of(run, context::all_pipelines(&arguments.pipelines)?)?,
+        None => context::pipelines(&arguments.pipelines)?,
+    };
     let only_ids = arguments.ids.as_deref().map(|file| super::ids::read(file, &specs)).transpose()?;
     if only_ids.is_some() && mode == Mode::Replace {
         return Err(Error::usage("--ids has no meaning with --mode replace")
@@ -39,14 +46,15 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
     }
     let request = Request {
         specs,
-        databases: databases.with_limits(arguments.limits.into()),
+        databases,
         mode,
-        prune: arguments.prune,
+        prune: resumed.as_ref().map_or(arguments.prune, |run| run.prune),
         read: ReadChoice::from(arguments.read.read),
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
         only_ids,
         stage_all: arguments.stage_all,
+        resume: resumed.as_ref().map(|run| run.run_id),
         safety: Safety {
             dry_run: arguments.dry_run,
             max_deletes: arguments.max_deletes.unwrap_or_default(),
@@ -56,13 +64,29 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         changed: arguments.changed,
         progress: arguments.progress.progress,
     };
-    let summary = run(request, signals).await?;
+    let mut summary = run(request, signals).await?;
+    summary.skipped = resumed.map(|run| run.published).unwrap_or_default();
     if arguments.json {
         context::print_json(&summary)?;
     } else {
         context::print(|out| super::report::run_summary(out, &summary, Style::stdout(), arguments.verbose))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The pipelines of a run that it has not published.
+fn left_of(run: &Resumable, all: Vec<PipelineSpec>) -> Result<Vec<PipelineSpec>> {
+    let left = run.entities.iter().filter(|entity| !run.published.contains(entity));
+    left.map(|entity| {
+        all.iter().find(|spec| spec.entity == *entity).cloned().ok_or_else(|| {
+            Error::usage(format!(
+                "there is no pipeline for {entity:?}, which run {} has not published",
+                run.run_id
+            ))
+            .hint("name the pipeline files of that run with --pipelines")
+        })
+    })
+    .collect()
 }
 
 /// A run, as commands ask for it.
@@ -78,6 +102,8 @@ pub struct Request {
     pub only_ids: Option<Vec<Vec<i64>>>,
     /// Stage every row, whatever could be spared.
     pub stage_all: bool,
+    /// A run to go on with.
+    pub resume: Option<i64>,
     pub safety: Safety,
     /// Read only what has changed since the last run.
     pub changed: bool,
@@ -99,6 +125,7 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
         budget: request.budget,
         only_ids: request.only_ids,
         stage_all: request.stage_all,
+        resume: request.resume,
         safety: request.safety,
         changed: request.changed,
         progress,

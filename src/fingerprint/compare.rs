@@ -17,6 +17,17 @@ pub struct Differences {
 impl Differences {
     /// Adds what differs between the rows that were in some pages and those that are.
     pub fn add(&mut self, was: Option<&Block>, is: Option<&Block>) -> Result<(), Damaged> {
+        self.add_within(was, is, |_| true)
+    }
+
+    /// The same for those of the rows that are within some bounds.
+    pub fn add_within(
+        &mut self,
+        was: Option<&Block>,
+        is: Option<&Block>,
+        within: impl Fn(&Fingerprint) -> bool,
+    ) -> Result<(), Damaged> {
+        let id = |row: Option<Fingerprint>| row.filter(&within).map(|row| row.id);
         let mut was = was.map(Block::rows).transpose()?.into_iter().flatten();
         let mut is = is.map(Block::rows).transpose()?.into_iter().flatten();
         let (mut left, mut right) = (was.next().transpose()?, is.next().transpose()?);
@@ -24,17 +35,17 @@ impl Differences {
             match order(left, right) {
                 None => return Ok(()),
                 Some(Ordering::Less) => {
-                    self.old.extend(left.map(|row| row.id));
+                    self.old.extend(id(left));
                     left = was.next().transpose()?;
                 }
                 Some(Ordering::Greater) => {
-                    self.new.extend(right.map(|row| row.id));
+                    self.new.extend(id(right));
                     right = is.next().transpose()?;
                 }
                 Some(Ordering::Equal) => {
                     if left != right {
-                        self.old.extend(left.map(|row| row.id));
-                        self.new.extend(right.map(|row| row.id));
+                        self.old.extend(id(left));
+                        self.new.extend(id(right));
                     }
                     left = was.next().transpose()?;
                     right = is.next().transpose()?;

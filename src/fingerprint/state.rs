@@ -6,8 +6,10 @@
 //! with `synchronous_commit = off` and lost in a crash, if another one has taken its number, its row's id
 //! and its place since.
 
+use serde::{Deserialize, Serialize};
+
 /// Which rows the fingerprints are of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceIdentity {
     /// The server's system identifier: another cluster, also a copy by dump and restore, has another.
     pub system: String,
@@ -26,7 +28,7 @@ pub struct SourceIdentity {
 }
 
 /// The state of an entity's fingerprints, as the ledger keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// Which rows they are of.
     pub source: SourceIdentity,

@@ -79,6 +79,28 @@ impl MergeSql {
         self.list(gone, ", unnest($1::bigint[], $2::bigint[]) p (a, b)", &join(ends, " AND "))
     }
 
+    /// Lists the rows of the target whose key is in `$1` and not staged, and those beside another row of a key
+    /// that is.
+    pub fn list_touched(&self, gone: &TableName) -> String {
+        format!(
+            "INSERT INTO {gone} ({columns})
+             SELECT n.key, n.place, n.staged FROM (
+               SELECT t.{key}::bigint AS key, t.ctid AS place,
+                 EXISTS (SELECT FROM {staging} s WHERE {matched}) AS staged,
+                 row_number() OVER (PARTITION BY t.{key} ORDER BY {order}) AS copy
+               FROM {target} t WHERE t.{key} = ANY ($1::bigint[])) n
+             WHERE (NOT n.staged OR n.copy > 1)
+               AND NOT EXISTS (SELECT FROM {gone} g WHERE g.place = n.place)",
+            gone = gone.quoted(),
+            columns = join(GONE_COLUMNS.iter().map(|(name, _)| quote(name)), ", "),
+            key = self.key[0],
+            staging = self.staging,
+            matched = self.matched(),
+            order = self.row_order,
+            target = self.target,
+        )
+    }
+
     fn list(&self, gone: &TableName, with: &str, condition: &str) -> String {
         format!(
             "INSERT INTO {} ({}) SELECT t.{}, t.ctid, false FROM {} t{with} WHERE {condition}",
@@ -332,6 +354,9 @@ fn in_range(column: &str, range: IdRange, or_null: bool) -> String {
 /// The columns of a list of rows of a target: the first column of the key, the place, and whether the row
 /// stands beside another of its key.
 pub const GONE_COLUMNS: [(&str, &str); 3] = [("key", "bigint"), ("place", "tid"), ("surplus", "boolean")];
+
+/// The columns of the notes on pieces that are staged: the number, what it brought, and its edges.
+pub const PIECE_COLUMNS: [(&str, &str); 3] = [("piece", "integer"), ("note", "text"), ("edges", "bytea[]")];
 
 /// The statements about a target that is compared with V1, row by row, in the order of its key.
 #[derive(Clone, Debug)]

@@ -23,9 +23,10 @@ use tokio::task::JoinSet;
 
 use super::{Run, joined, millis};
 use crate::error::{Fate, Result};
-use crate::fingerprint::compare::{sorted, subtract};
+use crate::fingerprint::compare::{Differences, sorted, subtract};
 use crate::fingerprint::edges::Edges;
 use crate::fingerprint::{SourceIdentity, State};
+use crate::name::TableName;
 use crate::pg::Session;
 use crate::pg::fingerprint::{self as sql, ServerIdentity};
 use crate::plan::EntityPlan;
@@ -33,7 +34,8 @@ use crate::progress::Phase;
 use crate::stage::extract::SourceSnapshot;
 use crate::stage::fingerprints;
 use crate::stage::ledger::{self, Ledger};
-use crate::stage::scan::{Found, Scan};
+use crate::stage::pieces;
+use crate::stage::scan::{Earlier, Found, Scan};
 use crate::stage::staging::Staging;
 use crate::summary::{ChangedSummary, Mode};
 
@@ -85,6 +87,11 @@ impl Scope {
     /// Whether nothing is known of the rows that are not read.
     pub(super) fn is_partial(&self) -> bool {
         matches!(self, Self::Ids(_))
+    }
+
+    /// Whether all rows are read.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self, Self::All)
     }
 
     /// What has changed, where only that is read.
@@ -149,13 +156,15 @@ pub(super) enum Ending {
 }
 
 impl Fingerprints {
-    /// Reads what is kept, and asks what is now.
+    /// Reads what is kept, and asks what is now. Where the entity is resumed, `earlier` says what the scan is to
+    /// ask for, and of how many rows.
     pub(super) async fn look(
         run: &Arc<Run>,
         plan: &Arc<EntityPlan>,
         staging: &Staging,
         snapshot: &Arc<SourceSnapshot>,
         ledger: &Ledger,
+        earlier: Option<(Earlier, u64)>,
     ) -> Result<Self> {
         let session = ledger.session();
         let (kept, now, failed) = tokio::try_join!(
@@ -166,10 +175,16 @@ impl Fingerprints {
         let keeps = run.job.only_ids.is_none() && run.job.mode != Mode::Insert && now.is_ok();
         let asks = run.job.changed && kept.is_some();
         let rows = kept.as_ref().map_or(0, |state| u64::try_from(state.rows).unwrap_or(0));
-        let limit = if asks { FEW_ROWS.max(rows / MOST_DIFFERING) } else { 0 };
+        let rows = earlier.as_ref().map_or(rows, |(_, rows)| *rows);
+        let limit = if asks || earlier.is_some() { FEW_ROWS.max(rows / MOST_DIFFERING) } else { 0 };
         let source = &plan.source;
-        let scan =
-            keeps.then(|| Scan::new(&plan.entity, source.info(), source.id(), &staging.fingerprints, limit));
+        let scan = keeps.then(|| {
+            let scan = Scan::new(&plan.entity, source.info(), source.id(), &staging.fingerprints, limit);
+            match earlier {
+                Some((earlier, _)) => scan.since(earlier),
+                None => scan,
+            }
+        });
         Ok(Self {
             run: Arc::clone(run),
             plan: Arc::clone(plan),
@@ -318,8 +333,35 @@ impl Fingerprints {
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
     }
 
-    /// Scans beside a run that reads everything, if that was not done before.
-    pub(super) async fn scan(self: Arc<Self>) -> Result<()> {
+    /// What the fingerprints of this run will be worth, where it keeps any.
+    pub(super) fn state(&self) -> Option<State> {
+        self.now.as_ref().ok().filter(|_| self.scan.is_some()).cloned()
+    }
+
+    /// What differs from what an earlier run has scanned; or why that is not known.
+    pub(super) async fn since(
+        self: &Arc<Self>,
+        head: &State,
+        lane: &mut Option<OwnedSemaphorePermit>,
+    ) -> Result<Result<Differences, String>> {
+        let now = match &self.now {
+            Ok(now) => now,
+            Err(reason) => return Ok(Err(reason.clone())),
+        };
+        if let Some(reason) = head.foreign(now) {
+            return Ok(Err(reason.to_owned()));
+        }
+        self.scan_in_lanes(lane.take()).await?;
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = found.get_or_insert_default();
+        Ok(match unfit(found) {
+            Some(reason) => Err(reason.to_owned()),
+            None => Ok(std::mem::take(&mut found.differences)),
+        })
+    }
+
+    /// Scans beside a run that reads everything, if that was not done before; notes that it is done.
+    pub(super) async fn scan(self: Arc<Self>, notes: Option<TableName>) -> Result<()> {
         if self.scan.is_some() && self.found.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
             match self.lane().await {
                 Err(error) if error.fate() == Fate::Retry => self.give_up(),
@@ -327,6 +369,21 @@ impl Fingerprints {
                     lane?;
                     self.take_found();
                 }
+            }
+        }
+        let staged = {
+            let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.as_ref().filter(|found| unfit_to_keep(found).is_none()).map(|found| found.staged)
+        };
+        if let (Some(table), Some(staged)) = (notes, staged) {
+            let noted = async {
+                let session = self.run.job.target.connect(&format!("scan {}", self.plan.entity)).await?;
+                pieces::note_scan(&session, &table, staged).await
+            };
+            // A run goes on without: only nobody can go on with it.
+            match noted.await {
+                Err(error) if error.fate() != Fate::Retry => return Err(error),
+                Err(_) | Ok(()) => {}
             }
         }
         Ok(())
@@ -396,12 +453,21 @@ impl Fingerprints {
     }
 }
 
-/// Why what a scan has found cannot be used, if it cannot.
-fn unfit(found: &Found) -> Option<&'static str> {
+/// Why what a scan has found cannot be kept, if it cannot.
+fn unfit_to_keep(found: &Found) -> Option<&'static str> {
     if let Some(reason) = found.unusable {
         Some(reason)
     } else if found.damaged {
         Some("the fingerprints that are kept are damaged")
+    } else {
+        None
+    }
+}
+
+/// Why what a scan has found cannot be used, if it cannot.
+fn unfit(found: &Found) -> Option<&'static str> {
+    if let Some(reason) = unfit_to_keep(found) {
+        Some(reason)
     } else if found.too_many {
         Some("more than a tenth of the rows have changed")
     } else {

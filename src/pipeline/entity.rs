@@ -10,9 +10,11 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::Run;
 use super::changed::{Changes, Fingerprints, Scope};
 use super::piece::{Brought, Lane, Piece};
+use super::resume::{Head, Kept};
 use super::way::{self, Chosen};
 use crate::error::{Error, Result};
 use crate::fingerprint::Damaged;
+use crate::name::TableName;
 use crate::partition::{IdRange, Partition};
 use crate::pg::sql::{self, TargetSql};
 use crate::pg::{LockMode, Session};
@@ -23,6 +25,7 @@ use crate::stage::compare::{Comparison, RowForm};
 use crate::stage::extract::SourceSnapshot;
 use crate::stage::ledger::Ledger;
 use crate::stage::load::Writer;
+use crate::stage::pieces;
 use crate::stage::publish;
 use crate::stage::staging::Staging;
 use crate::stage::transform::Transform;
@@ -50,6 +53,8 @@ pub(super) struct EntityRun {
     /// What `image` sees, as text.
     pub(super) visible: String,
     pub(super) ledger: Arc<Ledger>,
+    /// What an earlier run has staged of it.
+    pub(super) kept: Option<Kept>,
     pub(super) queue: Mutex<VecDeque<Piece>>,
     /// Lanes that have something to do.
     pub(super) working: AtomicUsize,
@@ -72,6 +77,15 @@ pub(super) struct EntityRun {
     pub(super) gone_links: Mutex<Vec<Vec<(i64, i64)>>>,
 }
 
+/// What is known of an entity before it is copied.
+pub(super) struct Start {
+    /// Which rows are read.
+    pub(super) scope: Scope,
+    pub(super) fingerprints: Arc<Fingerprints>,
+    /// What an earlier run has staged of it.
+    pub(super) kept: Option<Kept>,
+}
+
 /// A target that is compared.
 pub(super) struct Compared {
     pub(super) sql: TargetSql,
@@ -89,16 +103,17 @@ impl EntityRun {
         staging: Staging,
         snapshot: Arc<SourceSnapshot>,
         ledger: Arc<Ledger>,
-        scope: Scope,
-        fingerprints: Arc<Fingerprints>,
+        start: Start,
     ) -> Result<Self> {
+        let Start { scope, fingerprints, kept } = start;
         let job = &run.job;
         if !job.changed {
             job.progress.enter(plan.index, Phase::Copying);
         }
-        let mut chosen = match &scope {
-            Scope::Changed(_) => way::changed(&plan),
-            Scope::All | Scope::Ids(_) => {
+        let mut chosen = match (&scope, &kept) {
+            (_, Some(kept)) => way::kept(&kept.head.ways, kept.run_id),
+            (Scope::Changed(_), None) => way::changed(&plan),
+            (Scope::All | Scope::Ids(_), None) => {
                 way::choose(job, &plan, &scope, &publish::are_empty(ledger.session(), &plan.targets).await?)
             }
         };
@@ -117,12 +132,18 @@ impl EntityRun {
         let compares = chosen.iter().any(|chosen| is(chosen, Way::Delta));
         let (image, visible) = if compares {
             let image = SourceSnapshot::export(&job.target, &[]).await?;
-            let visible = image.visible().await?;
+            // What was read back before was read at that instant: whatever was written since is looked at again.
+            let visible = match &kept {
+                Some(kept) => kept.head.visible.clone(),
+                None => image.visible().await?,
+            };
             (Some(image), visible)
         } else {
             (None, String::new())
         };
-        let (queue, ranges) = if chosen[..own].iter().any(|chosen| is(chosen, Way::Delta)) {
+        let (partitions, ranges): (Vec<Partition>, _) = if let Some(kept) = &kept {
+            (Vec::new(), kept.ranges())
+        } else if chosen[..own].iter().any(|chosen| is(chosen, Way::Delta)) {
             let most = way::most_ranges(job, &plan, &chosen);
             let ranges = plan.source.ranges(&snapshot, job.jobs, most).await?;
             (ranges.iter().map(|&range| Partition::Range(range)).collect(), ranges)
@@ -136,7 +157,11 @@ impl EntityRun {
                 TargetSql::new(&target.info.name, &target.columns, &target.key, &target.info.primary_key);
             let whole = || vec![IdRange { from: None, to: None }];
             let ranges = if target.derived { whole() } else { ranges.clone() };
-            let looked_at = ranges.iter().map(|_| AtomicU64::new(0)).collect();
+            let looked_at = |(range, _)| match &kept {
+                Some(kept) if !target.derived => kept.looked_at(range, index),
+                _ => 0,
+            };
+            let looked_at = ranges.iter().enumerate().map(looked_at).map(AtomicU64::new).collect();
             Some(Compared { sql, form, ranges, looked_at })
         };
         let compared: Vec<_> = chosen.iter().enumerate().map(compared).collect();
@@ -145,24 +170,43 @@ impl EntityRun {
             let staged = (&target.info.name, target.columns.as_slice(), listed);
             Some(staged).filter(|_| !is(chosen, Way::Direct))
         });
-        staging.create(ledger.session(), staged).await?;
-        let counters = || plan.targets.iter().map(|_| AtomicU64::new(0)).collect();
+        if kept.is_none() {
+            staging.create(ledger.session(), staged).await?;
+            if let Some(state) = fingerprints.state().filter(|_| direct.is_none() && scope.is_whole()) {
+                let ways = chosen.iter().map(|chosen| chosen.way).collect();
+                let head = Head { state, ways, partitions: partitions.clone(), visible: visible.clone() };
+                pieces::note_head(ledger.session(), &staging.pieces, &head.note()?).await?;
+            }
+        }
+        let counters = |kept: Option<&Vec<u64>>| match kept {
+            Some(counts) => counts.iter().map(|count| AtomicU64::new(*count)).collect(),
+            None => plan.targets.iter().map(|_| AtomicU64::new(0)).collect(),
+        };
         let piece = |(range, partition): (usize, Partition)| Piece {
             number: i32::try_from(range).unwrap_or(i32::MAX),
             partition,
-            range,
+            range: Some(range),
             again: false,
         };
+        let queue = match &kept {
+            Some(kept) => kept.pieces().into(),
+            None => partitions.into_iter().enumerate().map(piece).collect(),
+        };
+        let sum = kept.as_ref().map(|kept| &kept.sum);
+        let mut edges = vec![Edges::default(); plan.derived.len()];
+        for (edges, found) in edges.iter_mut().zip(sum.iter().flat_map(|sum| &sum.edges)) {
+            found.iter().for_each(|edge| edges.push(*edge));
+        }
         Ok(Self {
-            staged: counters(),
-            listed: counters(),
-            tallies: Mutex::new(plan.tallies()),
-            edges: Mutex::new(vec![Edges::default(); plan.derived.len()]),
+            staged: counters(sum.map(|sum| &sum.staged)),
+            listed: counters(sum.map(|sum| &sum.listed)),
+            tallies: Mutex::new(sum.map_or_else(|| plan.tallies(), |sum| sum.tallies.clone())),
+            edges: Mutex::new(edges),
             kept_edges: Mutex::new(vec![None; plan.derived.len()]),
             gone_links: Mutex::new(vec![Vec::new(); plan.derived.len()]),
             forests: Mutex::new(vec![None; plan.derived.len()]),
             direct: AsyncMutex::new(direct),
-            queue: Mutex::new(queue.into_iter().enumerate().map(piece).collect()),
+            queue: Mutex::new(queue),
             run,
             plan,
             staging,
@@ -174,9 +218,16 @@ impl EntityRun {
             image,
             visible,
             ledger,
+            kept,
             working: AtomicUsize::new(0),
             rows_read: AtomicU64::new(0),
         })
+    }
+
+    /// Where it is noted what is staged, for a run that goes on with it.
+    pub(super) fn notes(&self) -> Option<TableName> {
+        (self.kept.is_none() && !self.is_direct() && self.scope.is_whole())
+            .then(|| self.staging.pieces.clone())
     }
 
     /// How many pieces wait.
@@ -227,10 +278,11 @@ impl EntityRun {
         back: &[Option<Session>],
         piece: &Piece,
     ) -> Result<Vec<Option<Comparison<'e>>>> {
+        let Some(range) = piece.range else { return Ok(Vec::new()) };
         try_join_all(self.compared.iter().zip(back).map(async |(compared, session)| {
             match (compared, session) {
                 (Some(compared), Some(session)) => {
-                    self.compare(compared, session, compared.ranges[piece.range]).await.map(Some)
+                    self.compare(compared, session, compared.ranges[range]).await.map(Some)
                 }
                 _ => Ok(None),
             }
@@ -515,7 +567,7 @@ impl EntityRun {
         };
         tokio::try_join!(make, write)?;
         // Its rows are no rows of V1.
-        self.absorb(&Piece { number: -1, partition: Partition::Whole, range: 0, again: true }, brought);
+        self.absorb(&Piece { number: -1, partition: Partition::Whole, range: Some(0), again: true }, brought);
         lock(&self.gone_links)[index] = std::mem::take(&mut *lock(&gone));
         Ok(())
     }

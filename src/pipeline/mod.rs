@@ -16,6 +16,7 @@ mod changed;
 mod entity;
 mod piece;
 mod publish;
+mod resume;
 mod way;
 
 use std::future::Future;
@@ -32,19 +33,23 @@ use crate::pg::Database;
 use crate::pg::fingerprint::ServerIdentity;
 use crate::pgcopy::RowBuffer;
 use crate::plan::{self, EntityPlan};
-use crate::progress::Progress;
+use crate::progress::{Phase, Progress};
 use crate::spec::model::PipelineSpec;
 use crate::stage::extract::SourceSnapshot;
 use crate::stage::ledger::{self, BadEnd, Ledger, NewRun};
+use crate::stage::pieces;
+use crate::stage::scan::Earlier;
 use crate::stage::staging::{self, Staging};
 use crate::stage::transform::Transform;
 use crate::summary::{EntitySummary, Mode, ReadChoice, RunSummary};
 
+pub use crate::stage::ledger::{Resumable, resumable};
 pub use crate::stage::publish::MaxDeletes;
 pub use budget::RejectBudget;
 use changed::{Fingerprints, Scope};
-use entity::EntityRun;
+use entity::{EntityRun, Start};
 use piece::{Brought, Lane, Piece};
+use resume::Kept;
 
 /// What to run, and where.
 pub struct Job {
@@ -68,6 +73,8 @@ pub struct Job {
     pub only_ids: Option<Vec<Vec<i64>>>,
     /// Whether all rows are staged, even where that could be spared.
     pub stage_all: bool,
+    /// A run that died, and that this one goes on with.
+    pub resume: Option<i64>,
     /// What it may do, and whether it is to be done at all.
     pub safety: Safety,
     /// Whether only rows that changed since the last run are read, where that is known.
@@ -143,13 +150,14 @@ impl Run {
             partial: job.only_ids.is_some(),
             entities: &entities,
             dry_run: job.safety.dry_run,
+            resumes: job.resume,
             source: &source,
         };
         let waits = |text: String| job.progress.tell(text);
         let ledger = Arc::new(Ledger::begin(&job.target, &new_run, job.safety.wait, waits).await?);
         let run_id = *self.run_id.get_or_init(|| ledger.run_id());
         for entity in &entities {
-            staging::drop_leftovers(ledger.session(), entity).await?;
+            staging::drop_leftovers(ledger.session(), entity, job.resume).await?;
         }
 
         let sources: Vec<_> = plans.iter().map(|plan| &plan.source).collect();
@@ -176,6 +184,8 @@ impl Run {
             mode: job.mode,
             prune: job.prune,
             dry_run: job.safety.dry_run,
+            resumed: job.resume,
+            skipped: Vec::new(),
             elapsed_ms: millis(job.progress.elapsed()),
             entities: entities.ok_or_else(|| Error::stop("an entity was not published"))?,
         })
@@ -215,9 +225,15 @@ impl Run {
         ledger: Arc<Ledger>,
     ) -> Result<()> {
         let mut first = Some(self.free_lane().await?);
-        let looked = Fingerprints::look(&self, &plan, &staging, &snapshot, &ledger).await?;
+        let found = self.find_kept(&plan, &ledger).await?;
+        let earlier = found.as_ref().map(|(kept, earlier)| (earlier.clone(), kept.sum.rows));
+        let looked = Fingerprints::look(&self, &plan, &staging, &snapshot, &ledger, earlier).await?;
         let fingerprints = Arc::new(looked);
         let scope = fingerprints.scope(ledger.session(), &mut first).await?;
+        let (staging, kept) = match found {
+            Some((kept, _)) => self.go_on(kept, &plan, staging, &fingerprints, &ledger, &mut first).await?,
+            None => (staging, None),
+        };
         if let Some(changes) = scope.changes().filter(|changes| changes.is_empty()) {
             return fingerprints.publish_nothing(&ledger, changes).await;
         }
@@ -238,10 +254,11 @@ impl Run {
         };
         snapshot.decide(&plan.source, &plan.program, self.job.read).await?;
         let run = Arc::clone(&self);
-        let entity = EntityRun::prepare(run, plan, staging, snapshot, ledger, scope, fingerprints).await?;
+        let start = Start { scope, fingerprints, kept };
+        let entity = EntityRun::prepare(run, plan, staging, snapshot, ledger, start).await?;
         let entity = Arc::new(entity);
         running.spawn(Arc::clone(&entity).lane(first));
-        running.spawn(Arc::clone(&entity.fingerprints).scan());
+        running.spawn(Arc::clone(&entity.fingerprints).scan(entity.notes()));
         for _ in 1..self.job.jobs.min(entity.pieces()) {
             let (run, entity) = (Arc::clone(&self), Arc::clone(&entity));
             running.spawn(async move { entity.lane(run.free_lane().await?).await });
@@ -251,6 +268,53 @@ impl Run {
         }
         entity.derive().await?;
         entity.publish().await
+    }
+
+    /// What the run that is resumed has staged of an entity, if anything of it is of use.
+    async fn find_kept(&self, plan: &EntityPlan, ledger: &Ledger) -> Result<Option<(Kept, Earlier)>> {
+        let Some(run_id) = self.job.resume else { return Ok(None) };
+        let staging = Staging::new(run_id, &plan.entity, plan.targets.len());
+        let reason = match Kept::find(ledger.session(), run_id, &staging, plan).await? {
+            Ok(kept) => match kept.earlier(&staging) {
+                Some(earlier) => return Ok(Some((kept, earlier))),
+                None => "its partitions have no bounds".to_owned(),
+            },
+            Err(reason) => reason,
+        };
+        self.begin_anew(plan, ledger, &reason).await?;
+        Ok(None)
+    }
+
+    /// Goes on with what is kept of an entity, or begins anew where that cannot be.
+    async fn go_on(
+        &self,
+        kept: Kept,
+        plan: &EntityPlan,
+        fresh: Staging,
+        fingerprints: &Arc<Fingerprints>,
+        ledger: &Ledger,
+        lane: &mut Option<tokio::sync::OwnedSemaphorePermit>,
+    ) -> Result<(Staging, Option<Kept>)> {
+        self.job.progress.enter(plan.index, Phase::Copying);
+        let staging = Staging::new(kept.run_id, &plan.entity, plan.targets.len());
+        let adjusted = match fingerprints.since(&kept.head.state, lane).await? {
+            Ok(differences) => kept.adjust(ledger.session(), &staging, plan, differences).await?,
+            Err(reason) => Err(reason),
+        };
+        match adjusted {
+            // The fingerprints that are staged are those of this run.
+            Ok(kept) => Ok((Staging { fingerprints: fresh.fingerprints, ..staging }, Some(kept))),
+            Err(reason) => {
+                self.begin_anew(plan, ledger, &reason).await?;
+                Ok((fresh, None))
+            }
+        }
+    }
+
+    async fn begin_anew(&self, plan: &EntityPlan, ledger: &Ledger, reason: &str) -> Result<()> {
+        self.job.progress.tell(format!("{} is read from the start: {reason}", plan.entity));
+        staging::drop_leftovers(ledger.session(), &plan.entity, Some(ledger.run_id())).await?;
+        Ok(())
     }
 
     async fn free_lane(&self) -> Result<tokio::sync::OwnedSemaphorePermit> {
@@ -264,6 +328,7 @@ impl Run {
         let ended = try_join_all([job.source.end_backends(), job.target.end_backends()]).await;
         let Some(&run_id) = self.run_id.get() else { return error };
         let end = if error.fate() == Fate::Interrupted { BadEnd::Interrupted } else { BadEnd::Failed };
+        let mut resumable = false;
         let swept = async {
             ended?;
             let session = job.target.connect("clean up").await?;
@@ -273,11 +338,29 @@ impl Run {
                     continue;
                 }
                 let targets = spec.targets.len() + spec.derived.len();
-                session.batch(&Staging::new(run_id, &spec.entity, targets).drop_sql()).await?;
+                let staging = Staging::new(run_id, &spec.entity, targets);
+                if error.is_lost()
+                    && pieces::read(&session, &staging.pieces).await?.is_some_and(|notes| notes.is_of_use())
+                {
+                    resumable = true;
+                    continue;
+                }
+                session.batch(&staging.drop_sql()).await?;
+                if let Some(resumed) = job.resume {
+                    session.batch(&Staging::new(resumed, &spec.entity, targets).drop_sql()).await?;
+                }
             }
             ledger::end_badly(&session, run_id, end, error.message()).await
         };
-        match swept.await {
+        let swept = swept.await;
+        let error = if resumable {
+            error.hint(format!(
+                "what was staged is still there: xdoflow run --resume {run_id} goes on with it"
+            ))
+        } else {
+            error
+        };
+        match swept {
             Ok(published) if published.is_empty() => error.more_detail("no target was changed"),
             Ok(published) => error.more_detail(format!(
                 "published before: {}; the other targets are as before",

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::copy_partition;
@@ -27,9 +28,9 @@ use crate::error::{Error, Fate, Result};
 use crate::partition::Partition;
 use crate::pg::{Session, Side};
 use crate::stage::load::Writer;
-use crate::stage::staging;
+use crate::stage::pieces;
 use crate::transform::Tally;
-use crate::transform::closure::Edge;
+use crate::transform::closure::{Edge, Edges};
 
 /// How long to wait before each further try, in milliseconds: together half a minute, in which a server that is
 /// restarted, or a standby that is promoted, takes connections again.
@@ -44,8 +45,8 @@ pub(super) struct Piece {
     /// Its number within the entity.
     pub(super) number: i32,
     pub(super) partition: Partition,
-    /// Which of the ranges it is, where anything is compared.
-    pub(super) range: usize,
+    /// Which of the ranges it is, where anything is compared; `None` for rows that are fetched by their ids.
+    pub(super) range: Option<usize>,
     /// Whether it was read before, and only what became of V2 since is of interest.
     pub(super) again: bool,
 }
@@ -197,7 +198,7 @@ impl EntityRun {
             return Ok(false);
         }
         let session = job.target.connect("look for a partition").await?;
-        staging::has_piece(&session, &self.staging, piece.number).await
+        pieces::has(&session, &self.staging.pieces, piece.number).await
     }
 
     /// Whether what the whole run rests on is still there.
@@ -226,7 +227,13 @@ impl EntityRun {
         match &mut lane.writer {
             None => {}
             Some(writer) => {
-                if let Err(error) = writer.commit(&staging::note_piece(&self.staging, piece.number)).await {
+                let commit = match brought.note() {
+                    Ok((text, edges)) => {
+                        pieces::note_and_commit(&self.staging.pieces, piece.number, &text, &edges)
+                    }
+                    Err(error) => return Attempt::Failed(error),
+                };
+                if let Err(error) = writer.commit(&commit).await {
                     return Attempt::InDoubt(error, Box::new(brought));
                 }
             }
@@ -263,8 +270,8 @@ impl EntityRun {
             }
         }
         for (compared, looked_at) in self.compared.iter().zip(&brought.looked_at) {
-            if let (Some(compared), Some(rows)) = (compared, looked_at) {
-                compared.looked_at[piece.range].store(*rows, Relaxed);
+            if let (Some(compared), Some(rows), Some(range)) = (compared, looked_at, piece.range) {
+                compared.looked_at[range].store(*rows, Relaxed);
             }
         }
     }
@@ -291,6 +298,56 @@ impl Brought {
             listed: vec![0; targets],
             looked_at: vec![None; targets],
         }
+    }
+}
+
+/// What is noted of a piece with its rows.
+#[derive(Serialize, Deserialize)]
+struct Noted {
+    rows: u64,
+    tallies: Vec<Tally>,
+    staged: Vec<u64>,
+    listed: Vec<u64>,
+    looked_at: Vec<Option<u64>>,
+    /// For each derived target, how many of the blocks of edges are its.
+    edges: Vec<usize>,
+}
+
+impl Brought {
+    /// As it is noted: a text, and the edges.
+    fn note(&self) -> Result<(String, Vec<Vec<u8>>)> {
+        let packed = self.edges.iter().map(|edges| {
+            let mut packed = Edges::default();
+            edges.iter().for_each(|edge| packed.push(*edge));
+            packed.into_blocks()
+        });
+        let packed: Vec<Vec<Vec<u8>>> = packed.collect();
+        let noted = Noted {
+            rows: self.rows,
+            tallies: self.tallies.clone(),
+            staged: self.staged.clone(),
+            listed: self.listed.clone(),
+            looked_at: self.looked_at.clone(),
+            edges: packed.iter().map(Vec::len).collect(),
+        };
+        let text = serde_json::to_string(&noted)
+            .map_err(|error| Error::stop(format!("cannot note what a partition brought: {error}")))?;
+        Ok((text, packed.into_iter().flatten().collect()))
+    }
+
+    /// From what was noted; `None` where that cannot be read.
+    pub(super) fn of_note(note: &pieces::Note) -> Option<Self> {
+        let noted: Noted = serde_json::from_str(&note.text).ok()?;
+        let mut blocks = note.edges.iter().cloned();
+        let mut edges = Vec::new();
+        for count in &noted.edges {
+            let mut found = Vec::new();
+            let packed = Edges::of_blocks(blocks.by_ref().take(*count).collect());
+            packed.each(|edge| found.push(edge)).ok()?;
+            edges.push(found);
+        }
+        let Noted { rows, tallies, staged, listed, looked_at, .. } = noted;
+        Some(Self { rows, bytes: 0, told: Told::default(), tallies, edges, staged, listed, looked_at })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::stage::fingerprints;
 use crate::stage::image::Image;
 use crate::stage::ledger;
 use crate::stage::publish::{self, Publish, TargetLoad};
-use crate::summary::{EntitySummary, Mode, TargetSummary, Way};
+use crate::summary::{EntitySummary, Mode, ResumedSummary, TargetSummary, Way};
 
 impl EntityRun {
     /// Publishes the entity: one transaction for all its targets.
@@ -27,7 +27,9 @@ impl EntityRun {
         let plan = &self.plan;
         let progress = job.progress.entity(plan.index);
         let tallies = self.tallies();
-        let rows_read = self.rows_read.load(Relaxed);
+        let (now, before) =
+            (self.rows_read.load(Relaxed), self.kept.as_ref().map_or(0, |kept| kept.sum.rows));
+        let rows_read = now + before;
         // The count of the start may still be under way.
         progress.expect(rows_read, plan.program.targets().len() as u64);
         let mut summary = plan.summarize(&tallies, rows_read);
@@ -38,6 +40,11 @@ impl EntityRun {
             Some(changes) => Some(changes.summary()),
             None => self.fingerprints.full_summary(),
         };
+        summary.resumed = self.kept.as_ref().map(|kept| ResumedSummary {
+            run_id: kept.run_id,
+            kept: kept.sum.rows,
+            fetched: kept.fetch.len() as u64,
+        });
         self.check_reject_share(&summary, &tallies)?;
         self.check_count(rows_read).await?;
         self.check_standing().await?;
@@ -51,8 +58,9 @@ impl EntityRun {
                 session
             }
         };
-        self.decide_anew(&session).await?;
+        let again = self.decide_anew(&session).await?;
         self.list_gone(&session).await?;
+        self.list_touched(&session, &again).await?;
         let load = |(index, chosen): (usize, &super::way::Chosen)| TargetLoad {
             way: chosen.way,
             staged: if chosen.way == Way::Direct { 0 } else { self.staged[index].load(Relaxed) },
@@ -92,6 +100,7 @@ impl EntityRun {
         session.batch("COMMIT").await?;
         job.progress.enter(plan.index, Phase::Done);
         summary.elapsed_ms = millis(progress.elapsed());
+        summary.rows_read = now;
         // The one publish of an entity sets its summary once.
         let _ = plan.summary.set(summary);
         Ok(())
@@ -216,7 +225,9 @@ impl EntityRun {
 
     /// Compares once more what others have written to since V2 was read back. The session holds the lock of
     /// the publish, so this is the last word.
-    async fn decide_anew(&self, session: &Session) -> Result<()> {
+    ///
+    /// Returns the ranges of which all is known anew.
+    async fn decide_anew(&self, session: &Session) -> Result<BTreeSet<usize>> {
         let own = self.plan.program.targets().len();
         let mut touched = BTreeSet::new();
         for (index, compared) in self.compared.iter().enumerate() {
@@ -230,10 +241,10 @@ impl EntityRun {
             }
         }
         if touched.is_empty() {
-            return Ok(());
+            return Ok(touched);
         }
         let mut lane = self.open_lane(None).await?;
-        for range in touched {
+        for &range in &touched {
             let mut partition = None;
             for (index, compared) in self.compared.iter().enumerate().take(own) {
                 let Some(compared) = compared else { continue };
@@ -241,8 +252,28 @@ impl EntityRun {
                 partition = Some(Partition::Range(compared.ranges[range]));
             }
             if let Some(partition) = partition {
-                self.copy_once(&mut lane, &Piece { number: -1, partition, range, again: true }).await?;
+                let piece = Piece { number: -1, partition, range: Some(range), again: true };
+                self.copy_once(&mut lane, &piece).await?;
             }
+        }
+        Ok(touched)
+    }
+
+    /// Lists what is to go of the rows that have changed since an earlier run compared them: those that were
+    /// fetched were not compared. What is in the ranges `again` was compared a moment ago.
+    async fn list_touched(&self, session: &Session, again: &BTreeSet<usize>) -> Result<()> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        for (index, compared) in self.compared.iter().enumerate().take(self.plan.program.targets().len()) {
+            let Some(compared) = compared else { continue };
+            let is_known = |id: &i64| again.iter().any(|&range| compared.ranges[range].holds(*id));
+            let ids: Vec<i64> = kept.touched.iter().copied().filter(|id| !is_known(id)).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let (staging, gone) = (&self.staging.targets[index], &self.staging.gone[index]);
+            let listed =
+                publish::list_touched(session, &self.plan.targets[index], staging, gone, &ids).await?;
+            self.listed[index].fetch_add(listed, Relaxed);
         }
         Ok(())
     }

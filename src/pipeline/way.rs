@@ -68,6 +68,11 @@ pub(super) fn choose(job: &Job, plan: &EntityPlan, scope: &Scope, empty: &[bool]
     plan.targets.iter().zip(&plan.orders).zip(empty).map(choose).collect()
 }
 
+/// The ways of the targets of an entity that an earlier run has begun.
+pub(super) fn kept(ways: &[Way], run_id: i64) -> Vec<Chosen> {
+    ways.iter().map(|&way| Chosen { way, why: format!("run {run_id} began so") }).collect()
+}
+
 /// Whether no row of V1 can have the merge key of another. Else the rows are staged, where the keys that stand
 /// twice can be named before the target is touched.
 fn keys_stand_once(plan: &EntityPlan) -> bool {

@@ -44,6 +44,8 @@ pub struct NewRun<'a> {
     pub partial: bool,
     /// Whether the targets stay as they are.
     pub dry_run: bool,
+    /// The run that it goes on with.
+    pub resumes: Option<i64>,
     /// Its entities.
     pub entities: &'a [String],
     /// Where V1 is, without a secret.
@@ -77,13 +79,14 @@ impl Ledger {
             .await?;
         let run_id = session
             .query_one(
-                "INSERT INTO xdoflow.runs (mode, prune, partial, dry_run, entities, source, version)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING run_id",
+                "INSERT INTO xdoflow.runs (mode, prune, partial, dry_run, resumes, entities, source, version)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING run_id",
                 &[
                     &run.mode.name(),
                     &run.prune,
                     &run.partial,
                     &run.dry_run,
+                    &run.resumes,
                     &run.entities,
                     &run.source,
                     &env!("CARGO_PKG_VERSION"),
@@ -143,6 +146,55 @@ pub async fn last_run_failed(session: &Session, run_id: i64, entity: &str) -> Re
         )
         .await?;
     Ok(rows.first().is_some_and(|row| row.get(0)))
+}
+
+/// A run that did not come to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resumable {
+    /// Its number.
+    pub run_id: i64,
+    /// How it was to publish.
+    pub mode: Mode,
+    /// Whether it was to delete what V1 no longer has.
+    pub prune: bool,
+    /// Its entities, in its order.
+    pub entities: Vec<String>,
+    /// Those of them that it has published.
+    pub published: Vec<String>,
+}
+
+/// Looks for a run to go on with, or the last one.
+///
+/// # Errors
+/// There is none, or it needs no going on with.
+pub async fn resumable(target: &Database, run: Option<i64>) -> Result<Resumable> {
+    let session = target.connect("resume").await?;
+    create(&session).await?;
+    let rows = session
+        .query(
+            "SELECT run_id, mode, prune, entities, state, partial, dry_run,
+               ARRAY(SELECT entity FROM xdoflow.run_entities e WHERE e.run_id = r.run_id ORDER BY published_at)
+             FROM xdoflow.runs r WHERE $1::bigint IS NULL OR run_id = $1 ORDER BY run_id DESC LIMIT 1",
+            &[&run],
+        )
+        .await?;
+    let Some(row) = rows.first() else {
+        let which =
+            run.map_or("there is no run to resume".to_owned(), |run| format!("there is no run {run}"));
+        return Err(Error::usage(which).hint("run without --resume"));
+    };
+    let (run_id, mode, state): (i64, String, String) = (row.get(0), row.get(1), row.get(4));
+    let refused = |why: &str| Err(Error::usage(format!("run {run_id} {why}")).hint("run without --resume"));
+    if state == "done" {
+        return refused("has come to its end: there is nothing to resume");
+    }
+    if row.get(5) || row.get(6) {
+        return refused("read only some rows, or was a dry run: it is not worth resuming");
+    }
+    let Some(mode) = Mode::of_name(&mode) else {
+        return refused("published in a mode that is not known here");
+    };
+    Ok(Resumable { run_id, mode, prune: row.get(2), entities: row.get(3), published: row.get(7) })
 }
 
 /// Marks a run as ended badly, from a session of its own: the run's own may be gone. Returns the
@@ -284,7 +336,7 @@ fn count(rows: u64) -> i64 {
 /// what another role has created.
 async fn create(session: &Session) -> Result<()> {
     let present = "SELECT count(*) = 1 FROM pg_attribute
-         WHERE attrelid = to_regclass('xdoflow.runs') AND attname = 'dry_run'
+         WHERE attrelid = to_regclass('xdoflow.runs') AND attname = 'resumes'
            AND to_regclass('xdoflow.fingerprint_edges') IS NOT NULL";
     if session.query_one(present, &[]).await?.get(0) {
         return Ok(());

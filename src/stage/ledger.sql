@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS xdoflow.runs (
 -- Whether everything was done but the commit of the targets: then run_entities and the tables below it tell what
 -- would have been done. A ledger of version 0.1.0 lacks it.
 ALTER TABLE xdoflow.runs ADD COLUMN IF NOT EXISTS dry_run boolean NOT NULL DEFAULT false;
+-- The run that it went on with.
+ALTER TABLE xdoflow.runs ADD COLUMN IF NOT EXISTS resumes bigint;
 
 -- One row for each entity that a run has published, written in the transaction of its data.
 CREATE TABLE IF NOT EXISTS xdoflow.run_entities (

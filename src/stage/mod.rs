@@ -10,6 +10,7 @@ pub mod fingerprints;
 pub mod image;
 pub mod ledger;
 pub mod load;
+pub mod pieces;
 pub mod publish;
 pub mod scan;
 pub mod staging;

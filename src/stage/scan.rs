@@ -11,7 +11,7 @@
 //! of the run. Only a `--changed` run asks for the ids. Held are the ids that differ, and the rows of
 //! [`PAGES_PER_QUERY`] pages; a run that would hold more ids than its limit is told so, and reads everything.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
@@ -20,6 +20,7 @@ use tokio::sync::OnceCell;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Block, BlockWriter, Differences, Fingerprint, PAGES_PER_BLOCK};
 use crate::name::TableName;
+use crate::partition::IdRange;
 use crate::pg::fingerprint::{SCAN_SETTINGS, scan};
 use crate::pg::{BatchStream, Loader, Session, TableInfo, sql};
 use crate::pgcopy::{Batch, Elements, RowBuffer};
@@ -42,10 +43,42 @@ pub struct Scan {
     staging: TableName,
     /// How many ids may differ before nobody wants to know them.
     limit: u64,
+    /// What the rows are compared with instead of what is kept, and which of them.
+    earlier: Option<Earlier>,
     queue: Mutex<VecDeque<Range>>,
     differing: AtomicU64,
     created: OnceCell<()>,
     found: Mutex<Found>,
+}
+
+/// What a run has scanned that died before it could keep it.
+#[derive(Clone, Debug)]
+pub struct Earlier {
+    /// Its blocks that differ from those that are kept; `None` where there were none.
+    pub staged: Option<TableName>,
+    /// Which rows are asked for.
+    pub within: Within,
+}
+
+/// Bounds of rows.
+#[derive(Clone, Debug)]
+pub enum Within {
+    /// By the pages that they stand in: from one to before another.
+    Pages(Vec<(u64, Option<u64>)>),
+    /// By their ids.
+    Ids(Vec<IdRange>),
+}
+
+impl Within {
+    fn holds(&self, row: &Fingerprint) -> bool {
+        match self {
+            Self::Pages(ranges) => {
+                let page = u64::from(row.page);
+                ranges.iter().any(|(from, to)| page >= *from && to.is_none_or(|to| page < to))
+            }
+            Self::Ids(ranges) => ranges.iter().any(|range| range.holds(row.id)),
+        }
+    }
 }
 
 /// Pages from one to before another; to the end of the table where there is no other.
@@ -77,11 +110,18 @@ impl Scan {
             id: id.to_owned(),
             staging: staging.clone(),
             limit,
+            earlier: None,
             queue: Mutex::new(ranges(table.blocks)),
             differing: AtomicU64::new(0),
             created: OnceCell::new(),
             found: Mutex::new(Found::default()),
         }
+    }
+
+    /// Asks for the ids that differ from what an earlier run has scanned, of some rows alone.
+    #[must_use]
+    pub fn since(self, earlier: Earlier) -> Self {
+        Self { earlier: Some(earlier), ..self }
     }
 
     /// How many lanes have something to do.
@@ -106,7 +146,13 @@ impl Scan {
             let (blocks, kept) =
                 tokio::try_join!(self.blocks(reader, range), self.kept_blocks(ledger, range))?;
             match blocks {
-                Ok(blocks) => self.compare(&kept, &blocks, &mut found, &mut changed),
+                Ok(blocks) => {
+                    self.compare(&kept, &blocks, &mut found, &mut changed);
+                    if let Some(earlier) = &self.earlier {
+                        let before = self.earlier_blocks(ledger, earlier, kept, range).await?;
+                        self.ask(earlier, &before, &blocks, &mut found);
+                    }
+                }
                 Err(reason) => {
                     found.unusable = Some(reason);
                     self.queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -164,23 +210,61 @@ impl Scan {
         rows.iter().map(block).collect()
     }
 
+    /// The blocks of a range as an earlier run has scanned them: those that are kept, with its own in their place.
+    async fn earlier_blocks(
+        &self,
+        ledger: &Session,
+        earlier: &Earlier,
+        kept: Vec<Block>,
+        (from, to): Range,
+    ) -> Result<Vec<Block>> {
+        let Some(staged) = &earlier.staged else { return Ok(kept) };
+        let sql = format!(
+            "SELECT first_page, rows, bytes FROM {} WHERE first_page >= $1 AND first_page < $2",
+            staged.quoted()
+        );
+        let rows = ledger.query(&sql, &[&i64::from(from), &to.map_or(i64::MAX, i64::from)]).await?;
+        let mut blocks: BTreeMap<u32, Block> =
+            kept.into_iter().map(|block| (block.first_page, block)).collect();
+        for row in &rows {
+            let block = block_of(row).ok_or_else(|| strange_ledger(&self.entity))?;
+            if block.rows == 0 {
+                blocks.remove(&block.first_page);
+            } else {
+                blocks.insert(block.first_page, block);
+            }
+        }
+        Ok(blocks.into_values().collect())
+    }
+
+    /// Notes the ids that differ from an earlier scan of a range.
+    fn ask(&self, earlier: &Earlier, before: &[Block], blocks: &[Block], found: &mut Found) {
+        for (was, is) in pairs(before, blocks) {
+            if was.map(|block| &block.bytes) == is.map(|block| &block.bytes)
+                || self.differing.load(Relaxed) > self.limit
+            {
+                continue;
+            }
+            let mut differences = Differences::default();
+            found.damaged |= differences.add_within(was, is, |row| earlier.within.holds(row)).is_err();
+            self.differing.fetch_add(differences.new.len().max(differences.old.len()) as u64, Relaxed);
+            found.differences.append(differences);
+        }
+    }
+
     /// Compares the kept blocks of a range with those that are; both ascend.
     fn compare(&self, kept: &[Block], blocks: &[Block], found: &mut Found, changed: &mut RowBuffer) {
-        let (mut kept, mut blocks) = (kept.iter().peekable(), blocks.iter().peekable());
-        loop {
-            let first_page = match (kept.peek(), blocks.peek()) {
-                (None, None) => return,
-                (Some(one), None) | (None, Some(one)) => one.first_page,
-                (Some(was), Some(is)) => was.first_page.min(is.first_page),
-            };
-            let was = kept.next_if(|block| block.first_page == first_page);
-            let is = blocks.next_if(|block| block.first_page == first_page);
+        for (was, is) in pairs(kept, blocks) {
             found.rows += is.map_or(0, |block| u64::from(block.rows));
             if was.map(|block| &block.bytes) == is.map(|block| &block.bytes) {
                 continue;
             }
+            let first_page = was.or(is).map_or(0, |block| block.first_page);
             push_block(changed, first_page, is);
             found.staged += 1;
+            if self.earlier.is_some() {
+                continue;
+            }
             if self.differing.load(Relaxed) > self.limit {
                 found.too_many = true;
                 continue;
@@ -208,6 +292,25 @@ impl Scan {
         loader.finish().await?;
         Ok(())
     }
+}
+
+/// The blocks of two lists, both ascending, those of the same pages together.
+fn pairs<'b>(
+    one: &'b [Block],
+    other: &'b [Block],
+) -> impl Iterator<Item = (Option<&'b Block>, Option<&'b Block>)> {
+    let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
+    std::iter::from_fn(move || {
+        let first_page = match (one.peek(), other.peek()) {
+            (None, None) => return None,
+            (Some(block), None) | (None, Some(block)) => block.first_page,
+            (Some(one), Some(other)) => one.first_page.min(other.first_page),
+        };
+        Some((
+            one.next_if(|block| block.first_page == first_page),
+            other.next_if(|block| block.first_page == first_page),
+        ))
+    })
 }
 
 /// The ranges of a table of so many pages. Pages that were added since are in the last one.

@@ -11,8 +11,6 @@ use crate::transform::output::REJECT_COLUMNS;
 /// The schema of everything that xdoflow keeps in a target database.
 pub const SCHEMA: &str = "xdoflow";
 
-const PIECE_COLUMNS: [(&str, &str); 1] = [("piece", "integer")];
-
 /// The staging tables of an entity.
 #[derive(Clone, Debug)]
 pub struct Staging {
@@ -51,8 +49,10 @@ impl Staging {
         session: &Session,
         targets: impl Iterator<Item = Option<(&'t TableName, &'t [String], bool)>>,
     ) -> Result<()> {
-        let mut statements =
-            vec![create_table(&self.rejects, &REJECT_COLUMNS), create_table(&self.pieces, &PIECE_COLUMNS)];
+        let mut statements = vec![
+            create_table(&self.rejects, &REJECT_COLUMNS),
+            create_table(&self.pieces, &sql::PIECE_COLUMNS),
+        ];
         for ((staging, gone), target) in self.targets.iter().zip(&self.gone).zip(targets) {
             let Some((table, columns, listed)) = target else { continue };
             statements.push(sql::create_staging(staging, table, columns));
@@ -86,28 +86,18 @@ fn create_table(table: &TableName, columns: &[(&str, &str)]) -> String {
     )
 }
 
-/// The statements that note a piece, and commit it.
-pub fn note_piece(staging: &Staging, piece: i32) -> String {
-    format!("INSERT INTO {} VALUES ({piece}); COMMIT", staging.pieces.quoted())
-}
-
-/// Whether a piece is staged.
-pub async fn has_piece(session: &Session, staging: &Staging, piece: i32) -> Result<bool> {
-    let sql = format!("SELECT EXISTS (SELECT FROM {} WHERE piece = $1)", staging.pieces.quoted());
-    Ok(session.query_one(&sql, &[&piece]).await?.get(0))
-}
-
-/// Drops what dead runs of an entity have left. The caller holds the entity's lock. Returns how many
-/// tables it dropped.
-pub async fn drop_leftovers(session: &Session, entity: &str) -> Result<usize> {
+/// Drops what dead runs of an entity have left, but for the run `keep`. The caller holds the entity's lock.
+/// Returns how many tables it dropped.
+pub async fn drop_leftovers(session: &Session, entity: &str, keep: Option<i64>) -> Result<usize> {
     // An entity's name is made of lower-case letters, digits and underscores: no regular expression
     // character is among them.
     let pattern = format!("^stage_[0-9]+_{entity}_((gone)?[0-9]+|rejects|fingerprints|pieces)$");
     let rows = session
         .query(
             "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname ~ $2",
-            &[&SCHEMA, &pattern],
+             WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname ~ $2
+               AND ($3::bigint IS NULL OR c.relname !~ ('^stage_' || $3 || '_'))",
+            &[&SCHEMA, &pattern, &keep],
         )
         .await?;
     for row in &rows {

@@ -1,5 +1,7 @@
 //! What a transformed batch leaves behind: rows for each target, rows for the quarantine, and counts.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::pgcopy::RowBuffer;
 
@@ -37,7 +39,7 @@ pub const REJECT_COLUMNS: [(&str, &str); 8] = [
 ];
 
 /// Counts of one batch, or of a whole run when merged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Documents that were transformed.
     pub rows: u64,
@@ -50,7 +52,7 @@ pub struct Tally {
 }
 
 /// Rows of one target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetTally {
     /// Rows written to its buffer.
     pub loaded: u64,
@@ -61,7 +63,7 @@ pub struct TargetTally {
 }
 
 /// What a cell met besides a clean value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Rule {
     /// A dirty value became a clean one.
     Coerced(Coercion),
@@ -70,7 +72,7 @@ pub enum Rule {
 }
 
 /// How often a rule applied to a column, with the lowest ids that it applied to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleTally {
     /// The rule.
     pub rule: Rule,

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 /// One JSON value. Readers produce it, casts consume it; neither knows of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
@@ -57,7 +59,7 @@ impl Cell {
 }
 
 /// A rule by which a dirty value became a clean one. Counted for each column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Coercion {
     /// `""` or white space became NULL, or the column's default.
     BlankToNull,
@@ -140,7 +142,7 @@ impl Coercion {
 }
 
 /// Why a cell or a row could not be loaded. A value, not an error: see `Fate` for those.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Reason {
     /// Not a number in the syntax of the type.
     NotANumber,

@@ -39,6 +39,7 @@ mod publish;
 mod quarantine;
 mod raw;
 mod rejects;
+mod resume;
 mod snapshot;
 mod sql;
 mod supply;

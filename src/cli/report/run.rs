@@ -40,6 +40,9 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     }
     table.print(out, style)?;
     writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run)))?;
+    if let Some(resumed) = run.resumed {
+        resumption(out, run, resumed)?;
+    }
     if run.dry_run {
         let text = "dry run: all of this was rolled back; the targets are as before";
         writeln!(out, "{}", style.paint(Tone::Warning, text))?;
@@ -63,6 +66,21 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     readings(out, run, style)?;
     ways(out, run)?;
     columns(out, run, style)
+}
+
+/// What was left of the run that this one went on with.
+fn resumption(out: &mut dyn Write, run: &RunSummary, resumed: i64) -> io::Result<()> {
+    let (mut kept, mut fetched) = (0, 0);
+    for entity in run.entities.iter().filter_map(|entity| entity.resumed.as_ref()) {
+        kept += entity.kept;
+        fetched += entity.fetched;
+    }
+    let (kept, fetched) = (format::counted(kept, "row"), format::count(fetched));
+    write!(out, "went on with run {resumed}: {kept} kept, {fetched} of V1 read again since")?;
+    if !run.skipped.is_empty() {
+        write!(out, "; published before: {}", run.skipped.join(", "))?;
+    }
+    writeln!(out)
 }
 
 /// How the rows of each target came, those of an entity that came in the same way in one line.
@@ -299,6 +317,8 @@ mod tests {
             mode: Mode::Merge,
             prune: false,
             dry_run: false,
+            resumed: None,
+            skipped: Vec::new(),
             elapsed_ms: 12_300,
             entities,
         }
@@ -315,6 +335,7 @@ mod tests {
             read_reason,
             elapsed_ms: 900,
             changed: None,
+            resumed: None,
             targets,
             columns,
         }

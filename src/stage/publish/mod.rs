@@ -111,6 +111,20 @@ pub async fn list_gone(
     session.execute(&merge.list_unstaged(gone), &[&ids]).await
 }
 
+/// Lists the rows of a target that are to go of those with an id in `ids`: what is not staged, and what stands
+/// beside another row of its key.
+pub async fn list_touched(
+    session: &Session,
+    target: &PublishTarget,
+    staging: &TableName,
+    gone: &TableName,
+    ids: &[i64],
+) -> Result<u64> {
+    let primary_key = &target.info.primary_key;
+    let merge = MergeSql::new(&target.info.name, staging, &target.columns, &target.key, primary_key);
+    session.execute(&merge.list_touched(gone), &[&ids]).await
+}
+
 /// The same for links of a derived target, whose key are the two ends of each.
 pub async fn list_gone_links(
     session: &Session,

@@ -283,6 +283,11 @@ fn corrupt(id: i64) -> Error {
 }
 
 impl TargetProgram {
+    /// Whether it drops rows on purpose.
+    pub fn has_filter(&self) -> bool {
+        self.filter.is_some()
+    }
+
     /// The columns, in the order of the staging table.
     pub fn columns(&self) -> &[ColumnProgram] {
         &self.columns
