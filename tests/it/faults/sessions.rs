@@ -91,7 +91,7 @@ fn limits_that_the_database_sets_for_its_sessions_do_not_end_a_run() {
     let (url, role) = scene.database.role("hurried");
     scene.database.sql(&format!("ALTER ROLE {role} SUPERUSER"));
     for setting in [
-        "statement_timeout = 1",
+        "statement_timeout = 20",
         "idle_in_transaction_session_timeout = 1",
         "idle_session_timeout = 50",
         "lock_timeout = 1",
