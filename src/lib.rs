@@ -4,13 +4,13 @@
 //! publishes them into typed tables: every row accounted for, every value exact or in quarantine.
 //!
 //! ```text
-//! V1: mvpw1_N (id, xdo)                                           V2: mvpw5_N, …
-//!   │ COPY (SELECT id, xdo … WHERE ctid in [a,b)) TO STDOUT BINARY    ▲ publish: ONE transaction for all
-//!   │ R connections, one exported snapshot, a queue of partitions     │ targets of an entity: lock, checks,
-//!   ▼                                                                 │ merge, ledger row, commit
-//! extract ─batches─► transform (rayon, CPU only) ─row buffers─► load: COPY staging FROM STDIN BINARY
-//!   bounded in bytes   one scan of a document writes a row        one connection per target and lane;
-//!                      into the buffer of each of its targets     rejects go to the quarantine table
+//! V1: mvpw1_N (id, xdo)                                         V2: mvpw5_N, …
+//!   │ COPY (SELECT id, xdo …) TO STDOUT BINARY, as text or as       ▲ publish: ONE transaction for all
+//!   │ stored; R connections, one exported snapshot, a queue of      │ targets of an entity: lock, guards,
+//!   ▼ partitions                                                    │ merge, ledger row, commit
+//! extract ─batches─► transform (rayon, CPU only) ─row buffers─► a target that is empty: COPY into it, in that
+//!   bounded in bytes   one scan of a document writes a row      transaction; one that is full: compared as it is
+//!                      into the buffer of each of its targets   read back, what differs to staging
 //! ```
 //!
 //! One read of a document feeds all its targets. No typed row, no tree and no per-field allocation

@@ -266,7 +266,7 @@ fn kill_runs(seed: u64, arguments: &[&str], stride: usize) {
         let url = format!("{before}@127.0.0.1:{}/{name}", proxy.port);
         let mut command = database.command(arguments);
         command.args(["--prune", "--jobs", "1", "--progress", "none"]);
-        command.args(["--pipelines", pipelines.path(), "--source", &url]);
+        command.args(["--pipelines", pipelines.path(), "--source", &url, "--target", &url]);
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
         proxy.killer.process.store(child.id(), SeqCst);

@@ -236,7 +236,7 @@ fn check_finds_what_would_stop_a_run_and_what_would_hurt_it() {
     let text = stdout(&output);
     assert!(text.ends_with("\nchecked 2 tables and 2 columns: the pipelines fit both databases\n"), "{text}");
     assert!(text.starts_with("note: ") && text.contains("CREATE CAST (jsonb AS bytea) WITHOUT FUNCTION"));
-    assert_eq!(database.value("SELECT to_regnamespace('xdoflow') IS NULL"), "t", "a check writes nothing");
+    assert_eq!(database.value("SELECT to_regclass('xdoflow.runs') IS NULL"), "t", "a check writes nothing");
 }
 
 #[test]

@@ -34,7 +34,7 @@ const TARGET: &str =
                           user_id bigint NOT NULL, name text);";
 
 /// The same over two leaf tables, each of which holds copies of key 2 at the same places.
-const PARTITIONED: &str = "CREATE SEQUENCE ids START 100;
+const PARTITIONED: &str = "CREATE SEQUENCE ids START 100; GRANT USAGE ON SEQUENCE ids TO PUBLIC;
     CREATE TABLE person (id bigint DEFAULT nextval('ids') PRIMARY KEY, user_id bigint NOT NULL, name text)
       PARTITION BY RANGE (id);
     CREATE TABLE person_low PARTITION OF person FOR VALUES FROM (0) TO (13);

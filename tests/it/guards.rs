@@ -184,7 +184,8 @@ fn a_target_that_is_altered_during_the_run_stops_it() {
             "its rules or its row security are others",
         ),
         (
-            "ALTER TABLE person RENAME TO other; CREATE TABLE person (LIKE other INCLUDING ALL)",
+            "ALTER TABLE person RENAME TO other; CREATE TABLE person (LIKE other INCLUDING ALL);
+             GRANT ALL ON person TO PUBLIC",
             "it is another table",
         ),
         ("DROP TABLE person", "the table was dropped or renamed while the run was under way"),

@@ -186,7 +186,7 @@ impl Database {
         }
         // One at a time: the roles are those of the whole server. A table that is missing is what a test is about.
         let session = self.session();
-        for statement in stdout(&text).lines().filter(|line| !line.starts_with("--") && !line.is_empty()) {
+        for statement in stdout(&text).split_inclusive(";\n") {
             match RUNTIME.block_on(session.client.batch_execute(statement)) {
                 Err(error) if error.code() != Some(&tokio_postgres::error::SqlState::UNDEFINED_TABLE) => {
                     panic!("{error:?}\n{statement}")

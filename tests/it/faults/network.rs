@@ -26,8 +26,8 @@ const STEPS: [(Side, &str, &[Way]); 19] = [
     (Side::Target, "COPY (SELECT \"id\", \"name\"", &[Way::Delta]),
     (Side::Target, "_1\" (\"id\", \"name\", \"note\") FROM STDIN", &[Way::Delta, Way::Staged]),
     (Side::Target, "\"person\" (\"id\", \"name\", \"note\") FROM STDIN", &[Way::Direct]),
-    (Side::Target, "_pieces\" VALUES (0)", &[Way::Delta, Way::Staged]),
-    (Side::Target, "_pieces\" VALUES (3)", &[Way::Staged]),
+    (Side::Target, "_pieces\" VALUES (0,", &[Way::Delta, Way::Staged]),
+    (Side::Target, "_pieces\" VALUES (3,", &[Way::Staged]),
     (Side::Target, "LOCK TABLE", &[Way::Staged, Way::Direct]),
     (Side::Target, "*<>", &[Way::Delta]),
     (Side::Target, "INSERT INTO xdoflow.run_targets", &[Way::Replace]),
@@ -132,7 +132,7 @@ fn partitions_whose_connection_is_lost_are_tried_again() {
         (Side::Source, "COPY (SELECT \"id\"::bigint"),
         (Side::Source, "xdoflow: read people"),
         (Side::Target, "_1\" (\"id\", \"name\", \"note\") FROM STDIN"),
-        (Side::Target, "_pieces\" VALUES (2)"),
+        (Side::Target, "_pieces\" VALUES (2,"),
     ] {
         let mut scene = Scene::new(Way::Staged);
         for place in places {
