@@ -91,7 +91,7 @@ fn kill_late(database: &Database, arguments: &[&str]) -> u64 {
     // Both lanes wait, and the scan is done.
     wait_until(
         &session,
-        "SELECT count(*) >= 2 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+        "SELECT count(*) >= 2 FROM pg_stat_activity WHERE wait_event = 'advisory'
            AND application_name LIKE 'xdoflow: load%' AND datname = current_database()",
     );
     let run = session.sql("SELECT max(run_id) FROM xdoflow.runs")[0][0].clone();
@@ -304,7 +304,7 @@ fn a_run_that_lost_its_connection_says_that_it_can_be_gone_on_with() {
     let session = database.session();
     wait_until(
         &session,
-        "SELECT count(*) >= 2 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+        "SELECT count(*) >= 2 FROM pg_stat_activity WHERE wait_event = 'advisory'
            AND application_name LIKE 'xdoflow: load%' AND datname = current_database()",
     );
     wait_until(&session, "SELECT count(*) = 1 FROM xdoflow.stage_2_staff_pieces WHERE piece = -2");

@@ -372,7 +372,7 @@ fn ctrl_c_ends_a_comparison_and_leaves_no_session() {
     let running = database.start(&["verify", "--pipelines", pipelines.path()]);
     let sessions = "FROM pg_stat_activity
                     WHERE application_name LIKE 'xdoflow%' AND datname = current_database()";
-    wait_until(&database.session(), &format!("SELECT count(*) > 0 {sessions} AND wait_event_type = 'Lock'"));
+    wait_until(&database.session(), &format!("SELECT count(*) > 0 {sessions} AND wait_event = 'advisory'"));
     running.signal("INT");
     let (code, text) = running.end();
     assert_eq!(code, Some(130), "{text}");

@@ -57,7 +57,8 @@ pub const HELD_STAGING: &str = "
 
 /// A session of the program waits for a lock.
 pub const WAITING: &str = "SELECT count(*) > 0 FROM pg_stat_activity
-    WHERE wait_event_type = 'Lock' AND application_name LIKE 'xdoflow%' AND datname = current_database()";
+    WHERE wait_event_type = 'Lock' AND wait_event <> 'extend' AND application_name LIKE 'xdoflow%'
+      AND datname = current_database()";
 
 /// No staging table is left, and no session of the program.
 pub fn assert_nothing_left(database: &Database) {
