@@ -30,18 +30,10 @@ pub struct ByteStream {
 impl ByteStream {
     /// Starts the COPY. A chunk has about so many bytes; the last one has what is left.
     pub async fn open(session: &Session, sql: &str, chunk_bytes: usize) -> Result<Self> {
-        let announcement = session.taps().announce(chunk_bytes);
-        match session.watch().over(session.client().copy_out(sql)).await {
-            Ok(stream) => Ok(Self {
-                chunks: announcement.chunks,
-                stream: Box::pin(stream),
-                patience: Patience::new(session.watch()),
-            }),
-            Err(error) => {
-                session.taps().take_back(&announcement);
-                Err(error)
-            }
-        }
+        let (announcement, chunks) = session.taps().announce(chunk_bytes).await?;
+        let opened = session.watch().over(session.client().copy_out(sql)).await;
+        announcement.settle(opened.is_ok());
+        Ok(Self { chunks, stream: Box::pin(opened?), patience: Patience::new(session.watch()) })
     }
 
     /// The next bytes; `None` at the end.

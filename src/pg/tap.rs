@@ -11,7 +11,7 @@
 //! ```
 //! What the tap knows of the protocol: a message is a tag, a length of four bytes that counts itself, and a
 //! payload; `H` begins a COPY out, `d` is data of it. Whoever wants the data [announces](Taps::announce) it
-//! before the query is sent; each `H` takes the next announcement. The chunks end when another message
+//! before the query is sent; the next `H` takes the announcement. The chunks end when another message
 //! follows, which then reaches the library: so whoever has seen the end of the chunks asks the library how
 //! the COPY has ended.
 //!
@@ -19,7 +19,6 @@
 //! anything. A reader that does not take its chunks stops the socket, and thereby the server; one that has gone
 //! away is a reader of nothing.
 
-use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +26,10 @@ use std::task::{Context, Poll, ready};
 
 use futures::channel::mpsc::{Receiver, Sender, channel};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+
+use crate::error::{Error, Result};
 
 /// How much is read from the socket at once.
 const READ_BYTES: usize = 64 << 10;
@@ -38,53 +40,96 @@ const HEADER_BYTES: usize = 5;
 /// How much longer than asked for a chunk may become before a single row is cut.
 const CHUNK_SLACK_BYTES: usize = 1 << 20;
 
-/// The announcements of one connection.
+/// The announcements of one connection, one at a time: who announces a COPY is the only one whose COPY may begin,
+/// until he has said what became of it. Otherwise two that open at the same time could get each other's rows.
 #[derive(Clone, Default)]
-pub(super) struct Taps(Arc<Mutex<Waiting>>);
+pub(super) struct Taps(Arc<Turns>);
 
 #[derive(Default)]
-struct Waiting {
-    announced: VecDeque<Announced>,
-    /// How many there were: the number of the next.
-    count: u64,
+struct Turns {
+    turn: AsyncMutex<()>,
+    next: Mutex<Next>,
+}
+
+/// What the next COPY out is for.
+#[derive(Default)]
+enum Next {
+    /// Nobody in particular: its rows pass.
+    #[default]
+    Nobody,
+    /// A reader.
+    Reader(Reader),
+    /// Nobody knows: its reader gave up before the server had answered.
+    Unknown,
 }
 
 /// A reader of one COPY.
-struct Announced {
-    number: u64,
+struct Reader {
     chunks: Sender<Vec<u8>>,
     chunk_bytes: usize,
 }
 
-/// An announcement, with the end where the chunks come out.
-pub(super) struct Announcement {
-    number: u64,
-    pub(super) chunks: Receiver<Vec<u8>>,
+/// An announcement that is not settled yet.
+pub(super) struct Announcement<'t> {
+    turns: &'t Turns,
+    _turn: AsyncMutexGuard<'t, ()>,
+    settled: bool,
 }
 
 impl Taps {
-    /// Announces a reader of the next COPY out, in chunks of about so many bytes.
-    pub(super) fn announce(&self, chunk_bytes: usize) -> Announcement {
+    /// Announces a reader of the next COPY out, in chunks of about so many bytes, as soon as no other reader
+    /// waits for its COPY to begin.
+    ///
+    /// # Errors
+    /// One of them gave up: it is not known whose the next COPY is.
+    pub(super) async fn announce(&self, chunk_bytes: usize) -> Result<(Announcement<'_>, Receiver<Vec<u8>>)> {
+        let turn = self.0.turn.lock().await;
         // One chunk waits while the next is gathered.
         let (sender, chunks) = channel(0);
-        let mut waiting = self.lock();
-        let number = waiting.count;
-        waiting.count += 1;
-        waiting.announced.push_back(Announced { number, chunks: sender, chunk_bytes });
-        Announcement { number, chunks }
+        let mut next = self.0.next();
+        if let Next::Unknown = *next {
+            return Err(Error::stop("a COPY was given up before it began")
+                .detail("another one cannot begin on the same connection"));
+        }
+        *next = Next::Reader(Reader { chunks: sender, chunk_bytes });
+        drop(next);
+        Ok((Announcement { turns: &self.0, _turn: turn, settled: false }, chunks))
     }
 
-    /// Takes an announcement back whose COPY did not begin.
-    pub(super) fn take_back(&self, announcement: &Announcement) {
-        self.lock().announced.retain(|announced| announced.number != announcement.number);
+    fn next(&self) -> Option<Reader> {
+        let mut next = self.0.next();
+        match std::mem::take(&mut *next) {
+            Next::Nobody => None,
+            Next::Reader(reader) => Some(reader),
+            Next::Unknown => {
+                *next = Next::Unknown;
+                None
+            }
+        }
     }
+}
 
-    fn next(&self) -> Option<Announced> {
-        self.lock().announced.pop_front()
+impl Turns {
+    fn next(&self) -> MutexGuard<'_, Next> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Announcement<'_> {
+    /// The server has answered: the COPY has begun, or it never will.
+    pub(super) fn settle(mut self, begun: bool) {
+        self.settled = true;
+        if !begun {
+            *self.turns.next() = Next::Nobody;
+        }
+    }
+}
+
+impl Drop for Announcement<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            *self.turns.next() = Next::Unknown;
+        }
     }
 }
 
@@ -98,7 +143,7 @@ pub(super) struct Tap<S> {
     start: usize,
     end: usize,
     /// The reader of the COPY that is under way.
-    reader: Option<Announced>,
+    reader: Option<Reader>,
     chunk: Vec<u8>,
 }
 
@@ -318,26 +363,35 @@ mod tests {
         }
     }
 
-    /// What the library sees, and the chunks of each announced reader, put together.
-    fn tapped(wire: &[u8], piece: usize, readers: usize, chunk_bytes: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+    }
+
+    /// What the library sees, and the chunks of each announced reader, put together. Each is announced when the
+    /// wire of the one before was seen to begin.
+    fn tapped(wires: &[&[u8]], piece: usize, readers: usize, chunk_bytes: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
         let taps = Taps::default();
-        let readers: Vec<Announcement> = (0..readers).map(|_| taps.announce(chunk_bytes)).collect();
-        let mut tap = Tap::new(Pieces(wire.to_vec(), piece), taps, true);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        runtime.block_on(async {
-            let library = async {
-                let mut seen = Vec::new();
-                tap.read_to_end(&mut seen).await.expect("a stream that ends");
-                drop(tap);
-                seen
-            };
-            let data = futures::future::join_all(
-                readers
-                    .into_iter()
-                    .map(|reader| reader.chunks.collect::<Vec<_>>().map(|chunks| chunks.concat())),
-            );
-            futures::future::join(library, data).await
-        })
+        let mut tap = Tap::new(Pieces(Vec::new(), piece), taps.clone(), true);
+        let (mut seen, mut data) = (Vec::new(), Vec::new());
+        wait(async {
+            for (number, wire) in wires.iter().enumerate() {
+                tap.stream.0.extend_from_slice(wire);
+                let announced = (number < readers).then(|| taps.announce(chunk_bytes).now_or_never());
+                let announced = announced.map(|announced| announced.expect("nobody waits").expect("a turn"));
+                let (announcement, chunks) = announced.unzip();
+                let chunks = async {
+                    match chunks {
+                        Some(chunks) => chunks.collect::<Vec<_>>().await.concat(),
+                        None => Vec::new(),
+                    }
+                };
+                let (read, found) = futures::future::join(tap.read_to_end(&mut seen), chunks).await;
+                read.expect("a stream that ends");
+                announcement.into_iter().for_each(|announcement| announcement.settle(true));
+                data.extend((number < readers).then_some(found));
+            }
+        });
+        (seen, data)
     }
 
     #[test]
@@ -357,13 +411,14 @@ mod tests {
         let long = vec![7_u8; 300_000];
         let (first, second, third) =
             (copy(&[b"one", b"", b"two"], b'c'), copy(&[&long], b'c'), copy(&[b"x"], b'E'));
-        let wire =
-            [b"N".to_vec(), message(b'R', b"\0\0\0\0"), first, message(b'Z', b"I"), second, third].concat();
+        let first = [b"N".to_vec(), message(b'R', b"\0\0\0\0"), first, message(b'Z', b"I")].concat();
+        let wires = [first.as_slice(), &second, &third];
+        let wire = wires.concat();
         let without_rows = |rows: &[&[u8]]| rows.iter().map(|row| row.len() + HEADER_BYTES).sum::<usize>();
         for (piece, chunk_bytes) in
             [(1, 4), (2, 1), (3, 1000), (8192, 4), (100_000, 70_000), (usize::MAX, 1 << 20)]
         {
-            let (library, data) = tapped(&wire, piece, 2, chunk_bytes);
+            let (library, data) = tapped(&wires, piece, 2, chunk_bytes);
             assert_eq!(data, [b"onetwo".to_vec(), long.clone()], "{piece}");
             // The third was not announced: its row passes.
             assert_eq!(library.len(), wire.len() - without_rows(&[b"one", b"", b"two", &long]), "{piece}");
@@ -383,21 +438,39 @@ mod tests {
         ]
         .concat();
         let taps = Taps::default();
-        let (refused, gone) = (taps.announce(1), taps.announce(1));
-        taps.take_back(&refused);
-        drop(gone);
-        let mut tap = Tap::new(Pieces(wire.clone(), 5), taps, true);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let mut seen = Vec::new();
-        runtime.block_on(tap.read_to_end(&mut seen)).expect("a stream that ends");
+        wait(async {
+            let (refused, _) = taps.announce(1).await.expect("a turn");
+            refused.settle(false);
+            let (begun, gone) = taps.announce(1).await.expect("a turn");
+            drop(gone);
+            let mut tap = Tap::new(Pieces(wire.clone(), 5), taps.clone(), true);
+            tap.read_to_end(&mut seen).await.expect("a stream that ends");
+            begun.settle(true);
+        });
         assert_eq!(seen.len(), wire.len() - 8);
     }
 
     #[test]
     fn a_connection_that_is_lost_in_the_middle_of_a_row_ends_the_chunks() {
         let wire = [b"N".to_vec(), message(b'H', b""), message(b'd', b"half of a row")].concat();
-        let (library, data) = tapped(&wire[..wire.len() - 5], 4, 1, 1);
+        let (library, data) = tapped(&[&wire[..wire.len() - 5]], 4, 1, 1);
         assert_eq!(library, [b"N".to_vec(), message(b'H', b"")].concat());
         assert!(b"half of a row".starts_with(&data[0]), "{data:?}");
+    }
+
+    #[test]
+    fn one_reader_at_a_time_waits_for_its_copy_to_begin_and_after_one_that_gave_up_none_can() {
+        let taps = Taps::default();
+        wait(async {
+            let (first, _) = taps.announce(1).await.expect("a turn");
+            assert!(taps.announce(1).now_or_never().is_none());
+            first.settle(true);
+            let (second, _) = taps.announce(1).await.expect("a turn");
+            drop(second);
+            let refused = taps.announce(1).await.err().expect("an error");
+            assert_eq!(refused.message(), "a COPY was given up before it began");
+            assert!(taps.next().is_none() && taps.announce(1).await.is_err());
+        });
     }
 }

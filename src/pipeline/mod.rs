@@ -13,6 +13,7 @@
 
 mod budget;
 mod changed;
+mod derive;
 mod entity;
 mod piece;
 mod publish;

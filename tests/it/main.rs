@@ -21,6 +21,7 @@ mod changed;
 mod changed_rounds;
 mod closure;
 mod commands;
+mod copies;
 mod delta;
 mod demo;
 mod duplicates;
