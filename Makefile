@@ -3,6 +3,8 @@
 CARGO ?= cargo
 SCALE ?= 1
 FILTER ?=
+# Half of a test is waiting for a server: two at a time for each core.
+THREADS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 # The servers of test-matrix, and the time of soak in seconds; SEED=N repeats a soak.
 VERSIONS ?= 14 15 17 18
 SECONDS ?= 600
@@ -24,7 +26,7 @@ demo: postgres
 test: postgres tools
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(CARGO) test --locked
+	RUST_TEST_THREADS=$(THREADS) $(CARGO) test --locked
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
 # Versions that are not installed are fetched.
@@ -32,7 +34,7 @@ test-matrix: tools
 	@for version in $(VERSIONS); do \
 		bin=$$(.ci/postgres-version $$version) || exit 1; \
 		echo "PostgreSQL $$version in $$bin"; \
-		XDOFLOW_PG_BIN=$$bin $(CARGO) test --locked --test it -- $(FILTER) || exit 1; \
+		XDOFLOW_PG_BIN=$$bin RUST_TEST_THREADS=$(THREADS) $(CARGO) test --locked --test it -- $(FILTER) || exit 1; \
 	done
 
 soak: postgres tools
