@@ -17,7 +17,7 @@ help:
 	@echo "make test    formatting, clippy, all tests, docs: what CI runs"
 	@echo "make test-matrix  the tests against a real server on PostgreSQL $(VERSIONS) (FILTER=$(FILTER))"
 	@echo "make soak    faults drawn by a seed, for SECONDS=$(SECONDS): kills, cuts, stalls, in every mode"
-	@echo "make bench   each step of the data path on one thread (FILTER=$(FILTER))"
+	@echo "make bench   each step of the data path on one thread (FILTER=$(FILTER)), then all of it beside SQL, at scale 0.02"
 	@echo "make format  rustfmt"
 
 demo: postgres
@@ -43,6 +43,7 @@ soak: postgres tools
 
 bench: postgres
 	$(CARGO) bench --locked --bench micro -- $(FILTER)
+	$(CARGO) run --release --locked -- bench --scale 0.02
 
 format:
 	$(CARGO) fmt

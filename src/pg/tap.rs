@@ -3,7 +3,9 @@
 //! The server sends a message for each row. The library reads eight kibibytes at a time, makes a piece of its
 //! buffer of each message, and sends each lot of them from its task to ours: for 702,072 documents that is
 //! 106,000 calls of the system and as many messages between tasks. Here the socket is read 64 KiB at a time, and the
-//! payloads of many messages leave as one chunk.
+//! payloads of many messages leave as one chunk. A reload of the 702,072 participants takes 0.89 of the time and 0.65
+//! of the client's CPU with it as text, and 0.78 of the CPU as stored (two cores, PostgreSQL 15, medians of four runs
+//! that took turns). To let rows gather for a millisecond before each read gains nothing.
 //!
 //! ```text
 //! socket ─► (TLS) ─► Tap ─ CopyData of a COPY that was announced ─► chunks ─► BatchStream
