@@ -54,8 +54,8 @@ pub use source::Documents;
 pub struct Job {
     /// The pipelines.
     pub specs: Vec<PipelineSpec>,
-    /// Whether each entity has rows of its own in the report.
-    pub entities: bool,
+    /// The entities that have rows of their own in the report.
+    pub shown: Vec<String>,
     /// Whether all of them together have.
     pub workspace: bool,
     /// V1 and V2.

@@ -36,7 +36,7 @@ impl Bench {
         let mut rows = Vec::new();
         for scenario in Scenario::ALL.into_iter().filter(|scenario| self.job.scenarios.contains(scenario)) {
             let entities = (0..self.world.entities.len()).map(Subject::Entity);
-            let shown = entities.filter(|_| self.job.entities);
+            let shown = entities.filter(|one| self.is_shown(*one));
             for subject in shown.chain(self.job.workspace.then_some(Subject::Workspace)) {
                 for contender in self.taking_part(scenario) {
                     if let Some(outcome) = self.outcome(scenario, subject, contender) {

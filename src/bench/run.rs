@@ -131,12 +131,17 @@ impl Bench {
     pub(super) fn subjects(&self, contender: Contender) -> Vec<Subject> {
         let all = (0..self.world.entities.len()).map(Subject::Entity);
         // SQL has no workspace of its own: it is the sum of the entities.
-        let mut subjects: Vec<Subject> =
-            if self.job.entities || contender.is_sql() { all.collect() } else { Vec::new() };
+        let sums = self.job.workspace && contender.is_sql();
+        let mut subjects: Vec<Subject> = all.filter(|one| sums || self.is_shown(*one)).collect();
         if self.job.workspace && !contender.is_sql() {
             subjects.push(Subject::Workspace);
         }
         subjects
+    }
+
+    /// Whether an entity has rows of its own in the report.
+    pub(super) fn is_shown(&self, subject: Subject) -> bool {
+        self.job.shown.iter().any(|entity| entity == self.name(subject))
     }
 
     fn steps(&self) -> Vec<Step> {

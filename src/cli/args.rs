@@ -515,7 +515,7 @@ pub struct DemoArgs {
                        Every run's result is compared before its time is shown. Exit codes: 0 done; 1 failed, or xdoflow's own rows were wrong; \
                        2 wrong usage; 130 interrupted.")]
 pub struct BenchArgs {
-    /// Entities, and workspace for all of them together [default: each, and workspace]
+    /// Entities, and workspace for all there are together [default: each, and workspace]
     #[arg(value_name = "ENTITY")]
     pub entities: Vec<String>,
     /// Read the pipeline files of this folder instead of the built-in ones

@@ -57,7 +57,7 @@ async fn measure(
     let progress = BenchProgress::start(arguments.progress.progress);
     let job = Job {
         specs: subjects.specs,
-        entities: subjects.entities,
+        shown: subjects.shown,
         workspace: subjects.workspace,
         database: place.database.clone(),
         server: place.own_server(),
@@ -86,23 +86,27 @@ async fn measure(
 /// What the report has rows for.
 struct Subjects {
     specs: Vec<PipelineSpec>,
-    entities: bool,
+    shown: Vec<String>,
     workspace: bool,
 }
 
 impl Subjects {
     fn choose(arguments: &BenchArgs) -> Result<Self> {
-        let mut entities = arguments.entities.clone();
-        let named = entities.len();
+        let named = &arguments.entities;
+        let mut entities = named.clone();
         entities.retain(|name| name != WORKSPACE);
-        let workspace = named == 0 || entities.len() < named;
-        let shown = named == 0 || !entities.is_empty();
+        let workspace = named.is_empty() || entities.len() < named.len();
+        let choose = |entities| {
+            context::pipelines(&PipelineArgs { entities, pipelines: arguments.pipelines.clone() })
+        };
+        let mut specs = choose(entities.clone())?;
+        let all = named.is_empty();
+        let shown = specs.iter().map(|spec| spec.entity.clone()).filter(|_| all || !entities.is_empty());
+        let shown = shown.collect();
         if workspace && !entities.is_empty() {
-            return Err(Error::usage("workspace is all entities together")
-                .hint("name entities, or workspace, or neither for all of it"));
+            specs = choose(Vec::new())?;
         }
-        let pipelines = PipelineArgs { entities, pipelines: arguments.pipelines.clone() };
-        Ok(Self { specs: context::pipelines(&pipelines)?, entities: shown, workspace })
+        Ok(Self { specs, shown, workspace })
     }
 }
 

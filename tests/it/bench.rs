@@ -282,7 +282,6 @@ fn wrong_usage_is_told_before_anything_is_started() {
     for (arguments, expected) in [
         (vec!["--contenders", "arow"], "there is no contender \"arow\""),
         (vec!["zebras"], "there is no pipeline for \"zebras\""),
-        (vec!["workspace", "users"], "workspace is all entities together"),
         (vec!["--source", &one.url, "--target", &other.url], "needs V1 and V2 in one database"),
     ] {
         let output = program().arg("bench").args(arguments).output().expect("the program runs");
