@@ -92,6 +92,8 @@ impl Words {
     pub const GENERATE: Self = Self { read: "generate", load: "load", publish: "vacuum" };
     /// The comparison of V1 and V2.
     pub const VERIFY: Self = Self { read: "read", load: "compare", publish: "refer" };
+    /// The profile of a table.
+    pub const INSPECT: Self = Self { read: "read", load: "profile", publish: "refer" };
 }
 
 /// What a terminal shows: the counters at one moment.

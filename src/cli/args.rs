@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::progress::ProgressMode;
 use crate::bench::Scenario;
 use crate::generate::Dirt;
+use crate::name::TableName;
 use crate::pipeline::MaxDeletes;
 use crate::summary::{Mode, ReadChoice};
 
@@ -41,6 +42,10 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Run the tests that stand in the pipeline files, without a database; or write one from a real row
     Test(TestArgs),
+    /// Profile the documents of any table with a jsonb column, key by key
+    Inspect(InspectArgs),
+    /// Draft a pipeline file and its table from the documents of a table
+    Scaffold(ScaffoldArgs),
     /// Turn a mapping file, V1_V2_FIELD_MAPPING.json, into pipeline files
     ImportMapping(ImportMappingArgs),
     /// Fill empty V1 tables with invented rows, as dirty as the field's
@@ -418,6 +423,105 @@ pub struct ImportMappingArgs {
     /// Print the files and the findings as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which table is profiled, and how much of it
+#[derive(Clone, Debug, Args)]
+pub struct TableArgs {
+    /// The table: name, schema.name, or "odd.name" with the double quotes
+    #[arg(value_name = "TABLE")]
+    pub table: TableName,
+    /// The database, which is only read: postgresql://user@host/database
+    #[arg(long, value_name = "URL", env = "XDOFLOW_SOURCE", hide_env_values = true)]
+    pub source: Option<String>,
+    /// The integer column that identifies a row [default: the primary key, or id]
+    #[arg(long, value_name = "COLUMN")]
+    pub id: Option<String>,
+    /// The jsonb column that holds the documents [default: the only one, or xdo]
+    #[arg(long, value_name = "COLUMN")]
+    pub document: Option<String>,
+    /// Read about so many rows, in whole blocks all over the table [default: 100000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rows: Option<u64>,
+    /// Read this percentage of the table's blocks; 100 is all of them
+    #[arg(long, value_name = "P", value_parser = sample_percent, conflicts_with = "rows")]
+    pub sample: Option<f64>,
+    /// Show no value of any document: no examples, words or ranges, which may be personal data
+    #[arg(long)]
+    pub no_examples: bool,
+    /// Connections that read [default: the number of cores, at most 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  \
+                  xdoflow inspect mvpw1_36\n  \
+                  xdoflow inspect mvpw1_36 --sort worst --html agents.html\n  \
+                  xdoflow inspect \"Sales\".orders --document payload --sample 5 --json\n\n\
+                  A key is told by its path: location.lat, items[].price. Distinct values are counted up to 1,024 and\n\
+                  estimated beyond. Integers are looked for among the ids of the tables of the same schema with a\n\
+                  document column of the same name. Nothing is written.\n\n\
+                  What is shown holds short examples of values, which may be personal data: --no-examples."
+)]
+pub struct InspectArgs {
+    #[command(flatten)]
+    pub table: TableArgs,
+    /// In which order keys are shown
+    #[arg(long, value_name = "ORDER", value_enum, default_value_t = KeyOrder::Path)]
+    pub sort: KeyOrder,
+    /// Print the profile as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Write a page with all of it, complete in itself
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
+}
+
+/// The order of the keys of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KeyOrder {
+    /// By name, what is in a key behind it
+    Path,
+    /// The dirtiest first
+    Worst,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  \
+                  xdoflow scaffold mvpw1_36 --target agent --out my-pipelines/agent.toml\n  \
+                  xdoflow scaffold mvpw1_36 --target agent --ddl | psql\n\n\
+                  Each key becomes a column of the widest type that every row read fits; objects become columns by\n\
+                  path, arrays stay jsonb. The evidence stands above each column. The draft is tried on the rows that\n\
+                  it was made from before it is shown: none of their values is rejected. Nothing is written to a\n\
+                  database.\n\n\
+                  The evidence holds short examples of values, which may be personal data: --no-examples.\n\
+                  Then: xdoflow check --pipelines DIR"
+)]
+pub struct ScaffoldArgs {
+    #[command(flatten)]
+    pub table: TableArgs,
+    /// The table that the pipeline fills [default: TABLE_v2, in the same schema]
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<TableName>,
+    /// Write the pipeline file there [default: print it]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Replace a file that exists
+    #[arg(long, requires = "out")]
+    pub force: bool,
+    /// Print the CREATE TABLE statement; the pipeline file only where --out says
+    #[arg(long)]
+    pub ddl: bool,
+    /// Print the pipeline file, the statement and what was tried as one JSON object
+    #[arg(long, conflicts_with = "ddl")]
+    pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 /// The seed of a workspace that nobody asked to be special.

@@ -11,10 +11,12 @@ mod format;
 mod generate;
 mod ids;
 mod import_mapping;
+mod inspect;
 mod progress;
 mod rejects;
 mod report;
 mod run;
+mod scaffold;
 mod signals;
 mod sql;
 mod status;
@@ -68,6 +70,8 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Ddl(ddl) => ddl::execute(ddl),
         Command::Sql(sql) => sql::execute(sql, signals).await,
         Command::Bench(bench) => bench::execute(bench, signals).await,
+        Command::Inspect(inspect) => inspect::execute(inspect, signals).await,
+        Command::Scaffold(scaffold) => scaffold::execute(scaffold, signals).await,
         Command::ImportMapping(import) => import_mapping::execute(import),
     }
 }

@@ -11,6 +11,7 @@ pub mod fingerprint;
 mod lock;
 mod parameters;
 mod password;
+pub mod profile;
 pub mod raw;
 pub mod session;
 pub mod settings;

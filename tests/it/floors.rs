@@ -11,7 +11,7 @@ fn floor(module: &str) -> Option<u8> {
         "transform" | "sqlgen" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
         "stage" => 3,
         "pipeline" | "plan" | "status" | "check" | "verify" | "selftest" | "rejects" | "workspace"
-        | "bench" => 4,
+        | "bench" | "profile" | "scaffold" => 4,
         "cli" => 5,
         _ => return None,
     })
@@ -19,8 +19,13 @@ fn floor(module: &str) -> Option<u8> {
 
 /// Modules of one floor that may use one another, beside the modules below them. The vocabulary of floor
 /// 0 is one thing.
-const SAME_FLOOR: [(&str, &str); 4] =
-    [("pipeline", "plan"), ("check", "plan"), ("verify", "plan"), ("bench", "plan")];
+const SAME_FLOOR: [(&str, &str); 5] = [
+    ("pipeline", "plan"),
+    ("check", "plan"),
+    ("verify", "plan"),
+    ("bench", "plan"),
+    ("scaffold", "profile"),
+];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("src can be read") {

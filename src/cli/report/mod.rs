@@ -7,8 +7,10 @@
 mod bench;
 mod check;
 mod import;
+mod inspect;
 mod rejects;
 mod run;
+mod scaffold;
 mod status;
 mod table;
 mod test;
@@ -22,8 +24,10 @@ use crate::error::Error;
 pub use self::bench::{bench, csv as bench_csv, html as bench_html};
 pub use self::check::check;
 pub use self::import::import;
+pub use self::inspect::{inspect, inspect_html};
 pub use self::rejects::rejects;
 pub use self::run::run_summary;
+pub use self::scaffold::scaffold;
 pub use self::status::status;
 pub use self::test::test;
 pub use self::verify::verify;
@@ -41,6 +45,11 @@ pub fn error(out: &mut dyn Write, error: &Error, style: Style) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// A text as it stands in HTML, in attributes too.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 const HINT: (&str, Tone) = ("hint", Tone::Hint);

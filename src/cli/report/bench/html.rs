@@ -6,6 +6,7 @@
 use super::{blocks, header_lines, remark_of};
 use crate::bench::{BenchReport, ResultRow};
 use crate::cli::format;
+use crate::cli::report::escape;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -174,8 +175,4 @@ fn table_row(row: &ResultRow) -> String {
 
 fn seconds(ms: f64) -> String {
     format!("{:.3} s", ms / 1000.0)
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
