@@ -455,16 +455,14 @@ pub struct TableArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  \
+#[command(after_help = "Examples:\n  \
                   xdoflow inspect mvpw1_36\n  \
                   xdoflow inspect mvpw1_36 --sort worst --html agents.html\n  \
                   xdoflow inspect \"Sales\".orders --document payload --sample 5 --json\n\n\
                   A key is told by its path: location.lat, items[].price. Distinct values are counted up to 1,024 and\n\
                   estimated beyond. Integers are looked for among the ids of the tables of the same schema with a\n\
                   document column of the same name. Nothing is written.\n\n\
-                  What is shown holds short examples of values, which may be personal data: --no-examples."
-)]
+                  What is shown holds short examples of values, which may be personal data: --no-examples.")]
 pub struct InspectArgs {
     #[command(flatten)]
     pub table: TableArgs,
@@ -491,8 +489,7 @@ pub enum KeyOrder {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  \
+#[command(after_help = "Examples:\n  \
                   xdoflow scaffold mvpw1_36 --target agent --out my-pipelines/agent.toml\n  \
                   xdoflow scaffold mvpw1_36 --target agent --ddl | psql\n\n\
                   Each key becomes a column of the widest type that every row read fits; objects become columns by\n\
@@ -500,8 +497,7 @@ pub enum KeyOrder {
                   it was made from before it is shown: none of their values is rejected. Nothing is written to a\n\
                   database.\n\n\
                   The evidence holds short examples of values, which may be personal data: --no-examples.\n\
-                  Then: xdoflow check --pipelines DIR"
-)]
+                  Then: xdoflow check --pipelines DIR")]
 pub struct ScaffoldArgs {
     #[command(flatten)]
     pub table: TableArgs,

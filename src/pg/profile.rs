@@ -88,7 +88,11 @@ pub fn create_table(table: &TableName, columns: &[(String, String)], key: &str) 
         let primary = if name == key { " PRIMARY KEY" } else { "" };
         format!("    {} {column_type}{primary}", quote(name))
     });
-    format!("CREATE TABLE IF NOT EXISTS {} (\n{}\n);\n", table.quoted(), lines.collect::<Vec<_>>().join(",\n"))
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (\n{}\n);\n",
+        table.quoted(),
+        lines.collect::<Vec<_>>().join(",\n")
+    )
 }
 
 /// A comment on a table.

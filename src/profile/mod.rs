@@ -91,7 +91,9 @@ pub async fn with_profile<T, F: Future<Output = Result<T>>>(
         Ok(done) => Ok(done),
         Err(error) => Err(match database.end_backends().await {
             Ok(()) => error,
-            Err(unended) => error.more_detail(format!("a session may still be there ({})", unended.message())),
+            Err(unended) => {
+                error.more_detail(format!("a session may still be there ({})", unended.message()))
+            }
         }),
     }
 }
@@ -116,8 +118,7 @@ async fn profile(job: Job) -> Result<Profiled> {
     progress.entity(0).expect_publish(tables as u64);
     progress.enter(0, Phase::Publishing);
     let asked = || progress.entity(0).publish(1);
-    let reference_tables =
-        refer::refer(snapshot.session(), &table, &mut keys, &integers, asked).await?;
+    let reference_tables = refer::refer(snapshot.session(), &table, &mut keys, &integers, asked).await?;
     progress.enter(0, Phase::Done);
     let complete = match sample.share {
         None => true,

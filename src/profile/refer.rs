@@ -68,7 +68,9 @@ pub(super) async fn refer(
             for row in rows {
                 let (place, found): (i32, i64) = (row.get(0), row.get(1));
                 let place = usize::try_from(place).unwrap_or(usize::MAX);
-                let (Some(key), Some(integers)) = (keys.get_mut(place), integers.get(place)) else { continue };
+                let (Some(key), Some(integers)) = (keys.get_mut(place), integers.get(place)) else {
+                    continue;
+                };
                 let (found, asked) = (usize::try_from(found).unwrap_or(0), integers.len());
                 let likely = is_named_like_id(&key.path) || (density <= SPARSE && asked >= FEWEST);
                 if likely && found as f64 >= SHARE * asked as f64 {
@@ -84,8 +86,9 @@ pub(super) async fn refer(
         let rows = |one: &Reference| {
             tables.iter().find(|ids| ids.table.to_string() == one.table).map_or(0.0, |ids| ids.rows)
         };
-        key.references
-            .sort_by(|a, b| b.found.cmp(&a.found).then(rows(a).total_cmp(&rows(b))).then(a.table.cmp(&b.table)));
+        key.references.sort_by(|a, b| {
+            b.found.cmp(&a.found).then(rows(a).total_cmp(&rows(b))).then(a.table.cmp(&b.table))
+        });
         key.references.truncate(TOLD);
     }
     Ok(tables.len())

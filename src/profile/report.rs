@@ -361,7 +361,8 @@ impl KeyProfile {
         }
         add("crowded", self.crowded_values, 0.5, "keys that are data".to_owned());
         let values = kinds.sum().max(1) as f64;
-        let weighed: f64 = found.iter().map(|(one, weight)| weight * (one.count as f64 / values).min(1.0)).sum();
+        let weighed: f64 =
+            found.iter().map(|(one, weight)| weight * (one.count as f64 / values).min(1.0)).sum();
         let missing = 1.0 - self.present as f64 / self.of.max(1) as f64;
         self.worst = weighed + 0.1 * missing;
         found.sort_by(|(a, wa), (b, wb)| (wb * b.count as f64).total_cmp(&(wa * a.count as f64)));
@@ -372,8 +373,8 @@ impl KeyProfile {
 /// Strings of all classes.
 fn strings_of(seen: &Seen) -> u64 {
     use Class::{
-        BooleanText, DateText, Empty, JsonText, MoneyText, NumberText, OtherDateText, PercentText, Text, TimeText,
-        UuidText,
+        BooleanText, DateText, Empty, JsonText, MoneyText, NumberText, OtherDateText, PercentText, Text,
+        TimeText, UuidText,
     };
     [
         Empty,

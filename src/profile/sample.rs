@@ -62,7 +62,8 @@ impl Sample {
     ) -> Result<Self> {
         let session = snapshot.session();
         let described = session.query_one(sql::DESCRIBE, &[&table.info.oid]).await?;
-        let (kind, tuples, pages): (String, f64, f64) = (described.get(0), described.get(1), described.get(2));
+        let (kind, tuples, pages): (String, f64, f64) =
+            (described.get(0), described.get(1), described.get(2));
         let blocks = table.info.blocks;
         let sample = |parts, expected, share, words: &str| Self {
             database: database.clone(),
@@ -93,7 +94,12 @@ impl Sample {
                     return Ok(sample(parts.collect(), rows, None, "all rows"));
                 }
                 let (runs, share) = (runs(blocks, wanted.max(1)), wanted.max(1) as f64 / blocks as f64);
-                Ok(sample(runs, (rows as f64 * share) as u64, Some(share), "runs of blocks all over the table"))
+                Ok(sample(
+                    runs,
+                    (rows as f64 * share) as u64,
+                    Some(share),
+                    "runs of blocks all over the table",
+                ))
             }
             ("p", _) => {
                 let rows = if tuples > 0.0 { tuples as u64 } else { counted(session, &table, 100.0).await? };
@@ -111,9 +117,11 @@ impl Sample {
             (_, Size::Rows(wanted)) => {
                 Ok(sample(vec![Rows::First(wanted)], wanted, Some(1.0), "the rows that come first"))
             }
-            (_, Size::Percent(_)) => Err(Error::usage(format!("{} has no blocks to choose from", table.info.name))
-                .detail("it is a view or a foreign table")
-                .hint("--rows N reads the rows that come first")),
+            (_, Size::Percent(_)) => {
+                Err(Error::usage(format!("{} has no blocks to choose from", table.info.name))
+                    .detail("it is a view or a foreign table")
+                    .hint("--rows N reads the rows that come first"))
+            }
         }
     }
 
@@ -213,7 +221,10 @@ mod tests {
             let (mut sum, mut last) = (0, 0);
             for run in &runs {
                 let &Rows::Blocks(from, Some(to)) = run else { panic!("{run:?}") };
-                assert!(from >= last && to > from && to <= blocks, "{blocks}, {wanted}: {run:?} behind {last}");
+                assert!(
+                    from >= last && to > from && to <= blocks,
+                    "{blocks}, {wanted}: {run:?} behind {last}"
+                );
                 (sum, last) = (sum + to - from, to);
             }
             assert_eq!(sum, wanted);

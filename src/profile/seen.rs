@@ -239,7 +239,8 @@ impl Seen {
                     if low.value < lowest.value || (low.value == lowest.value && low.text < lowest.text) {
                         *lowest = low;
                     }
-                    if high.value > highest.value || (high.value == highest.value && high.text < highest.text) {
+                    if high.value > highest.value || (high.value == highest.value && high.text < highest.text)
+                    {
                         *highest = high;
                     }
                 }

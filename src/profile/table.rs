@@ -47,8 +47,12 @@ fn document_of(info: &TableInfo, named: Option<&str>) -> Result<String> {
     if let Some(named) = named {
         return typed(info, named, &["jsonb"], "--document");
     }
-    let all: Vec<&str> =
-        info.columns.iter().filter(|column| column.type_name == "jsonb").map(|one| one.name.as_str()).collect();
+    let all: Vec<&str> = info
+        .columns
+        .iter()
+        .filter(|column| column.type_name == "jsonb")
+        .map(|one| one.name.as_str())
+        .collect();
     match (all.as_slice(), USUAL.iter().find(|usual| all.contains(usual))) {
         (&[one], _) => Ok(one.to_owned()),
         (_, Some(usual)) => Ok((*usual).to_owned()),
@@ -71,9 +75,8 @@ fn id_of(info: &TableInfo, named: Option<&str>) -> Result<Option<String>> {
     if let Some(named) = named {
         return typed(info, named, &INTEGERS, "--id").map(Some);
     }
-    let is_integer = |name: &str| {
-        info.column(name).is_some_and(|column| INTEGERS.contains(&column.type_name.as_str()))
-    };
+    let is_integer =
+        |name: &str| info.column(name).is_some_and(|column| INTEGERS.contains(&column.type_name.as_str()));
     let single = |columns: &[String]| match columns {
         [one] if is_integer(one) => Some(one.clone()),
         _ => None,

@@ -185,7 +185,8 @@ fn last(path: &str) -> String {
 /// Whether numbers of such a name are likely to be moments.
 fn is_named_like_time(path: &str) -> bool {
     let last = last(path);
-    let words = ["time", "date", "created", "updated", "modified", "expire", "since", "until", "login", "seen"];
+    let words =
+        ["time", "date", "created", "updated", "modified", "expire", "since", "until", "login", "seen"];
     words.iter().any(|word| last.contains(word)) || last.ends_with("_at") || last == "at" || last == "ts"
 }
 

@@ -124,14 +124,17 @@ fn compiled(plan: &Plan, text: &str) -> Result<Program> {
         .collect();
     compile(&spec, &[&schema]).map_err(|mismatches| {
         let lines: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
-        Error::stop("the draft does not fit its own table").detail(lines.join("\n")).hint("this is a bug of xdoflow")
+        Error::stop("the draft does not fit its own table")
+            .detail(lines.join("\n"))
+            .hint("this is a bug of xdoflow")
     })
 }
 
 /// The columns that have rejected a value.
 fn rejecting(plan: &Plan, tally: &Tally) -> Vec<usize> {
-    let rejected =
-        |slot: &Vec<crate::transform::output::RuleTally>| slot.iter().any(|one| matches!(one.rule, Rule::Rejected(_)));
+    let rejected = |slot: &Vec<crate::transform::output::RuleTally>| {
+        slot.iter().any(|one| matches!(one.rule, Rule::Rejected(_)))
+    };
     // The first slot is that of the id, which stands in front of the columns.
     let slots = tally.slots.iter().skip(1).take(plan.columns.len());
     slots.enumerate().filter(|(_, slot)| rejected(slot)).map(|(place, _)| place).collect()
@@ -142,7 +145,8 @@ fn draft(plan: &Plan, profiled: &Profiled, tally: &Tally) -> Draft {
     let quarantined = tally.targets.iter().map(|target| target.quarantined).sum();
     let mut notes = Vec::new();
     if quarantined > 0 {
-        let no_object = tally.slots.iter().flatten().any(|one| one.rule == Rule::Rejected(Reason::NotAnObject));
+        let no_object =
+            tally.slots.iter().flatten().any(|one| one.rule == Rule::Rejected(Reason::NotAnObject));
         let why = if no_object { "documents that are no objects" } else { "rows without an id" };
         notes.push(format!("{quarantined} of {} rows would be quarantined: {why}", tally.rows));
     }

@@ -113,8 +113,7 @@ impl Plan {
 fn flatten(keys: &[KeyProfile], at: usize, depth: usize, inner: &mut Vec<usize>) -> bool {
     let key = &keys[at];
     let only_objects = key.kinds.object > 0 && key.kinds.distinct() == 1 && key.crowded_values == 0;
-    let children: Vec<usize> =
-        (at + 1..keys.len()).filter(|&child| keys[child].parent == Some(at)).collect();
+    let children: Vec<usize> = (at + 1..keys.len()).filter(|&child| keys[child].parent == Some(at)).collect();
     if !only_objects || depth > MOST_DEPTH || children.is_empty() || children.len() > MOST_OF_ONE {
         return false;
     }

@@ -108,7 +108,11 @@ fn evidence(key: &KeyProfile, column: &Column, values: bool) -> String {
         .kinds
         .named()
         .into_iter()
-        .map(|(name, count)| if count == all { name.to_owned() } else { format!("{name} {}", share(count, all)) })
+        .map(
+            |(name, count)| {
+                if count == all { name.to_owned() } else { format!("{name} {}", share(count, all)) }
+            },
+        )
         .collect();
     facts.push(kinds.join(", "));
     facts.extend(key.findings.iter().map(|finding| format!("{}: {}", finding.text, finding.count)));
@@ -143,11 +147,10 @@ fn child_table(plan: &Plan, profile: &Profile, column: &Column) -> String {
     let path = format!("{}[]", keys[column.key].path);
     let Some(element) = keys.iter().position(|key| key.path == path) else { return String::new() };
     let type_of = |key: &KeyProfile| choose(key, false, false).column_type;
-    let fields: Vec<(String, &str)> = if keys[element].kinds.object > 0 && keys[element].kinds.distinct() == 1 {
+    let fields: Vec<(String, &str)> = if keys[element].kinds.object > 0 && keys[element].kinds.distinct() == 1
+    {
         let children = keys.iter().filter(|key| key.parent == Some(element));
-        children
-            .map(|key| (snake(key.path.get(path.len()..).unwrap_or_default()), type_of(key)))
-            .collect()
+        children.map(|key| (snake(key.path.get(path.len()..).unwrap_or_default()), type_of(key))).collect()
     } else {
         vec![("value".to_owned(), type_of(&keys[element]))]
     };

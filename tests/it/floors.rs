@@ -19,13 +19,8 @@ fn floor(module: &str) -> Option<u8> {
 
 /// Modules of one floor that may use one another, beside the modules below them. The vocabulary of floor
 /// 0 is one thing.
-const SAME_FLOOR: [(&str, &str); 5] = [
-    ("pipeline", "plan"),
-    ("check", "plan"),
-    ("verify", "plan"),
-    ("bench", "plan"),
-    ("scaffold", "profile"),
-];
+const SAME_FLOOR: [(&str, &str); 5] =
+    [("pipeline", "plan"), ("check", "plan"), ("verify", "plan"), ("bench", "plan"), ("scaffold", "profile")];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("src can be read") {

@@ -11,8 +11,10 @@ const STYLE: &str = include_str!("page.css");
 /// The page.
 pub fn inspect_html(profile: &Profile) -> String {
     let title = escape(&format!("xdoflow inspect {}", profile.table));
-    let odd: String =
-        odd_documents(profile).iter().map(|line| format!("<p class=\"odd\">{}</p>\n", escape(line))).collect();
+    let odd: String = odd_documents(profile)
+        .iter()
+        .map(|line| format!("<p class=\"odd\">{}</p>\n", escape(line)))
+        .collect();
     let kinds: String = ["string", "number", "boolean", "object", "array", "null"]
         .iter()
         .map(|kind| format!("<li><i class=\"{kind}\"></i>{kind}</li>\n"))
@@ -37,11 +39,8 @@ fn row(key: &KeyProfile) -> String {
         worst if worst >= 0.1 => " class=\"fair\"",
         _ => "",
     };
-    let examples: String = key
-        .examples
-        .iter()
-        .map(|one| format!("<code>{}</code> ", escape(&visible(&one.value))))
-        .collect();
+    let examples: String =
+        key.examples.iter().map(|one| format!("<code>{}</code> ", escape(&visible(&one.value)))).collect();
     format!(
         "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}{}</td><td>{}</td><td>{}</td><td{class}>{}</td>\
          <td>{examples}</td></tr>\n",

@@ -48,22 +48,29 @@ pub fn inspect(out: &mut dyn Write, profile: &Profile, style: Style, width: Opti
         return writeln!(out, "{}", style.paint(Tone::Warning, "the documents have no key"));
     }
     writeln!(out)?;
-    let rows: Vec<[(String, Tone); 7]> =
-        profile.keys.iter().map(|key| cells(key).map(|(text, tone)| (style.signs(&text).into_owned(), tone))).collect();
+    let rows: Vec<[(String, Tone); 7]> = profile
+        .keys
+        .iter()
+        .map(|key| cells(key).map(|(text, tone)| (style.signs(&text).into_owned(), tone)))
+        .collect();
     let (shown, notes) = fitting(&rows, width);
     let columns = shown.iter().map(|&at| (COLUMNS[at].0, COLUMNS[at].1)).collect();
     let mut table = Table::new(columns);
     for row in rows {
         let mut cells: Vec<Option<(String, Tone)>> = row.map(Some).into();
         let of = |at: usize| {
-            let (text, tone) = cells.get_mut(at).and_then(Option::take).unwrap_or((String::new(), Tone::Plain));
+            let (text, tone) =
+                cells.get_mut(at).and_then(Option::take).unwrap_or((String::new(), Tone::Plain));
             Cell { text: if at == NOTES_AT { cut(&text, notes) } else { text }, tone }
         };
         table.row(shown.iter().copied().map(of).collect());
     }
     table.print(out, style)?;
     writeln!(out)?;
-    let hint = format!("xdoflow scaffold {} drafts a pipeline file; --sort worst shows the dirtiest keys first", profile.table);
+    let hint = format!(
+        "xdoflow scaffold {} drafts a pipeline file; --sort worst shows the dirtiest keys first",
+        profile.table
+    );
     labelled(out, "", HINT, &hint, style)
 }
 
@@ -112,7 +119,8 @@ fn cells(key: &KeyProfile) -> [(String, Tone); 7] {
         worst if worst >= 0.1 => Tone::Warning,
         _ => Tone::Plain,
     };
-    let example = key.examples.iter().map(|one| cut(&visible(&one.value), EXAMPLE)).next().unwrap_or_default();
+    let example =
+        key.examples.iter().map(|one| cut(&visible(&one.value), EXAMPLE)).next().unwrap_or_default();
     [
         (cut(&visible(&key.path), KEY), Tone::Strong),
         plain(share(key.present, key.of)),
@@ -172,7 +180,8 @@ fn notes(key: &KeyProfile) -> String {
         })
         .collect();
     notes.extend(key.references.first().map(|one| {
-        let all = if one.found == one.asked { String::new() } else { format!(" {} of {}", one.found, one.asked) };
+        let all =
+            if one.found == one.asked { String::new() } else { format!(" {} of {}", one.found, one.asked) };
         format!("ids of {}{all}", one.table)
     }));
     if !key.values.is_empty() {
@@ -272,7 +281,8 @@ mod tests {
 
     fn profile() -> Profile {
         let strings = Kinds { string: 999, null: 1, ..Kinds::default() };
-        let words = [("ACTIVE", 900), ("CLOSED", 99)].map(|(value, count)| ValueCount { value: value.into(), count });
+        let words =
+            [("ACTIVE", 900), ("CLOSED", 99)].map(|(value, count)| ValueCount { value: value.into(), count });
         let status = KeyProfile {
             values: words.into(),
             findings: vec![Finding { code: "empty", text: "empty strings".to_owned(), count: 100 }],
@@ -320,8 +330,11 @@ location.lat  50 %  number                       ~20,000  -1.5 to 90            
     fn a_narrow_terminal_keeps_the_keys_and_what_is_told_of_them() {
         for width in [60, 80, 100, 120, 200] {
             let printed = text(|out| inspect(out, &profile(), PLAIN, Some(width)));
-            let lines: Vec<&str> =
-                printed.lines().skip_while(|line| !line.starts_with("Key")).take_while(|line| !line.is_empty()).collect();
+            let lines: Vec<&str> = printed
+                .lines()
+                .skip_while(|line| !line.starts_with("Key"))
+                .take_while(|line| !line.is_empty())
+                .collect();
             assert_eq!(lines.len(), 3, "{printed}");
             for line in lines {
                 assert!(console::measure_text_width(line) <= width, "{width}: {line}");

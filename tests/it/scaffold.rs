@@ -1,0 +1,319 @@
+//! `scaffold`: a draft passes `check`, loads what it was made from with no reject, and `verify` finds the
+//! target equal; on the generated workspace, on strange tables, and on data that this project did not make.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Database, Pipelines, counts, literal, program, stderr, stdout};
+
+/// The draft of a table as the program prints it, pipeline and statements.
+fn draft(database: &Database, arguments: &[&str]) -> Value {
+    let mut all = vec!["scaffold"];
+    all.extend_from_slice(arguments);
+    all.extend_from_slice(&["--progress", "none"]);
+    database.json(&all)
+}
+
+/// Takes the way of a newcomer: the table of the draft made, then check, run and verify, no edit by hand. Returns
+/// what the run said.
+fn taken_as_it_is(database: &Database, draft: &Value) -> Value {
+    database.sql(draft["ddl"].as_str().expect("statements"));
+    let entity = draft["entity"].as_str().expect("an entity");
+    let pipelines =
+        Pipelines::new(&[(&format!("{entity}.toml"), draft["pipeline"].as_str().expect("a file"))]);
+    let check = database.json(&["check", "--pipelines", pipelines.path()]);
+    let errors: Vec<&Value> =
+        check["findings"].as_array().unwrap().iter().filter(|one| one["severity"] == "error").collect();
+    assert!(errors.is_empty(), "{errors:?}\n{}", draft["pipeline"].as_str().unwrap());
+    let run = database.json(&["run", "--pipelines", pipelines.path(), "--progress", "none"]);
+    let verified = database.json(&["verify", "--pipelines", pipelines.path(), "--progress", "none"]);
+    assert_eq!(verified["equal"], true, "{verified}\n{}", draft["pipeline"].as_str().unwrap());
+    run
+}
+
+/// Checks that every row has arrived with no value rejected.
+fn assert_all_arrived(database: &Database, draft: &Value, run: &Value, rows: u64) {
+    assert_eq!(counts(run, 0, ["rows", "loaded", "quarantined", "filtered"]), [rows, rows, 0, 0]);
+    assert_eq!(run["entities"][0]["rejects"], 0, "{run}");
+    assert_eq!(database.value("SELECT count(*) FROM xdoflow.rejects"), "0");
+    let target = draft["target"].as_str().expect("a target");
+    assert_eq!(database.value(&format!("SELECT count(*) FROM {target}")), rows.to_string());
+}
+
+/// The lines of a draft that are no comments, by their columns.
+fn column(draft: &Value, name: &str) -> String {
+    let pipeline = draft["pipeline"].as_str().expect("a file");
+    let begins = format!("{name} = ");
+    let line = pipeline.lines().find(|line| line.starts_with(&begins));
+    line.unwrap_or_else(|| panic!("no {name} in\n{pipeline}"))[begins.len()..].to_owned()
+}
+
+#[test]
+fn drafts_of_the_generated_workspace_load_all_of_it_with_no_reject() {
+    for table in ["mvpw1_41", "mvpw1_36", "mvpw1_34", "mvpw1_39", "mvpw1_48"] {
+        let database = Database::workspace();
+        let draft = draft(&database, &[table]);
+        let rows: u64 = database.value(&format!("SELECT count(*) FROM {table}")).parse().unwrap();
+        assert_eq!((draft["rows"].as_u64(), draft["quarantined"].as_u64()), (Some(rows), Some(0)));
+        let run = taken_as_it_is(&database, &draft);
+        assert_all_arrived(&database, &draft, &run, rows);
+    }
+}
+
+#[test]
+fn each_kind_of_dirt_gets_the_option_that_reads_it() {
+    let database = Database::empty();
+    database.sql(
+        "CREATE TABLE dirt (id bigint PRIMARY KEY, xdo jsonb);
+         INSERT INTO dirt SELECT n, jsonb_build_object(
+             'id', n, 'amount', '$1,' || lpad(n::text, 3, '0') || '.50', 'rate', n || '%', 'zip', lpad(n::text, 5, '0'),
+             'owner_id', n % 3, 'status', (ARRAY['open', 'closed', 'lost'])[n % 3 + 1], 'note', ' text ' || n,
+             'joinDate', to_char(date '2020-01-15' + n, 'MM/DD/YYYY'), 'created_at', 1600000000 + n,
+             'seen', (1600000000000 + n), 'born', to_char(date '1980-01-01' + n, 'YYYY-MM-DD'),
+             'at', to_char(timestamp '2020-01-01' + n * interval '1 hour', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
+             'on', CASE n % 4 WHEN 0 THEN 'true'::jsonb WHEN 1 THEN '\"false\"' WHEN 2 THEN '1' ELSE 'null' END,
+             'price', CASE n % 2 WHEN 0 THEN to_jsonb(n) ELSE to_jsonb((n + 0.25)::text) END,
+             'count', CASE n % 5 WHEN 0 THEN '\"\"'::jsonb ELSE to_jsonb(n::text) END,
+             'uid', md5(n::text)::uuid, 'inner', '{\"a\": ' || n || '}', 'never', null,
+             'location', jsonb_build_object('lat', n / 7.0, 'Point', jsonb_build_object('x', n)),
+             'tags', jsonb_build_array(n, n + 1), 'either', CASE n % 2 WHEN 0 THEN '[1]'::jsonb ELSE '\"x\"' END)
+         FROM generate_series(1, 300) n",
+    );
+    let draft = draft(&database, &["dirt"]);
+    for (name, expected) in [
+        ("id", r#""$id""#),
+        ("amount", r#"{ type = "numeric", parse = "money" }"#),
+        ("rate", r#"{ type = "numeric", parse = "percent" }"#),
+        ("zip", r#""text""#),
+        ("owner_id", r#""reference""#),
+        ("status", r#"{ type = "text", allowed = ["closed", "lost", "open"] }"#),
+        ("note", r#"{ type = "text", trim = true }"#),
+        ("join_date", r#"{ from = "joinDate", type = "date", format = "MM/DD/YYYY" }"#),
+        ("created_at", r#"{ type = "timestamptz", unit = "s" }"#),
+        ("seen", r#""timestamptz""#),
+        ("born", r#""date""#),
+        ("at", r#""timestamptz""#),
+        ("on", r#""boolean""#),
+        ("price", r#""numeric""#),
+        ("count", r#""bigint""#),
+        ("uid", r#""uuid""#),
+        ("inner", r#"{ type = "jsonb", parse = "json" }"#),
+        ("never", r#""text""#),
+        ("location_lat", r#"{ from = "location.lat", type = "numeric" }"#),
+        ("location_point_x", r#"{ from = "location.Point.x", type = "bigint" }"#),
+        ("tags", r#""jsonb""#),
+        ("either", r#""jsonb""#),
+    ] {
+        assert_eq!(column(&draft, name), expected, "{name}");
+    }
+    let pipeline = draft["pipeline"].as_str().unwrap();
+    assert!(pipeline.contains("# id: the row's id in every document, left out"), "{pipeline}");
+    assert!(
+        pipeline.contains("dirt_v2_tags (\"dirt_id\" bigint, position integer, \"value\" bigint)"),
+        "{pipeline}"
+    );
+    let run = taken_as_it_is(&database, &draft);
+    assert_all_arrived(&database, &draft, &run, 300);
+    // By hand: what some of these cells are.
+    assert_eq!(
+        database.lines(
+            "SELECT amount, rate, zip, owner_id, note, join_date, created_at AT TIME ZONE 'UTC', \"on\", price, count,
+                    location_lat, location_point_x, tags FROM dirt_v2 WHERE id IN (3, 5) ORDER BY id"
+        ),
+        [
+            "1003.50|3|00003|∅|text 3|2020-01-18|2020-09-13 12:26:43|∅|3.25|3|0.42857142857142857143|3|[3, 4]",
+            "1005.50|5|00005|2|text 5|2020-01-20|2020-09-13 12:26:45|f|5.25|∅|0.71428571428571428571|5|[5, 6]",
+        ]
+    );
+}
+
+#[test]
+fn strange_tables_are_drafted_and_what_cannot_be_loaded_is_said() {
+    let database = Database::empty();
+    database.sql(
+        r#"CREATE TABLE "Odd.Table" ("Key" integer PRIMARY KEY, "Doc" jsonb);
+           INSERT INTO "Odd.Table" VALUES
+             (1, '{"a.b": {"c": 1}, "🦀": "x", "": true, "say \"hi\"": 1, "$d": 1, "Id": "x", "xmin": 5, "a_b_c": 2}'),
+             (2, '{"a.b": {"c": 2}, "🦀🦀": "y", "items": [{"n": 1}], "deep": {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}}'),
+             (3, '[1, 2]'), (4, NULL), (5, 'null')"#,
+    );
+    let draft = draft(&database, &["\"Odd.Table\"", "--target", "\"odd target\""]);
+    assert_eq!((draft["rows"].as_u64(), draft["quarantined"].as_u64()), (Some(5), Some(3)));
+    assert!(
+        draft["notes"][0].as_str().unwrap().starts_with("3 of 5 rows would be quarantined"),
+        "{}",
+        draft["notes"]
+    );
+    database.sql(draft["ddl"].as_str().unwrap());
+    let pipelines = Pipelines::new(&[("odd.toml", draft["pipeline"].as_str().unwrap())]);
+    let run = database.json(&["run", "--pipelines", pipelines.path(), "--progress", "none"]);
+    assert_eq!(counts(&run, 0, ["loaded", "quarantined"]), [2, 3]);
+    assert_eq!(
+        database.lines("SELECT DISTINCT reason_code FROM xdoflow.rejects"),
+        ["not_an_object"],
+        "no value is rejected"
+    );
+    assert_eq!(
+        database.lines(r#"SELECT id, a_b_c, a_b_c_2, key, key_2, key_3, say_hi, d, xmin_ FROM "odd target" ORDER BY 1"#).len(),
+        2
+    );
+    let verify = database.json(&["verify", "--pipelines", pipelines.path(), "--progress", "none"]);
+    assert_eq!(verify["equal"], true, "{verify}");
+}
+
+#[test]
+fn a_table_without_keys_or_ids_gives_no_draft_and_says_why() {
+    let database = Database::empty();
+    database.sql(
+        "CREATE TABLE none (id bigint PRIMARY KEY, xdo jsonb);
+         CREATE TABLE nameless (name text, xdo jsonb); INSERT INTO nameless VALUES ('a', '{\"a\": 1}')",
+    );
+    for (table, message) in [
+        ("none", "the documents of public.none have no key"),
+        ("nameless", "no integer column that identifies a row"),
+    ] {
+        let output = database.xdoflow(&["scaffold", table, "--progress", "none"]);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
+        let text = stderr(&output);
+        assert!(text.contains(message) && text.contains("hint:"), "{text}");
+    }
+}
+
+#[test]
+fn a_file_is_written_once_and_replaced_only_where_that_is_said() {
+    let database = Database::empty();
+    database.sql(
+        "CREATE TABLE person (id bigint PRIMARY KEY, xdo jsonb);
+         INSERT INTO person SELECT n, jsonb_build_object('name', 'Secret' || n % 3) FROM generate_series(1, 100) n",
+    );
+    let folder = Pipelines::new(&[]);
+    let file = format!("{}/new/person.toml", folder.path());
+    let with = |more: &[&str]| {
+        let mut all = vec!["scaffold", "person", "--out", &file, "--progress", "none"];
+        all.extend_from_slice(more);
+        database.xdoflow(&all)
+    };
+    let output = with(&["--ddl", "--no-examples", "--target", "people"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let ddl = stdout(&output);
+    assert!(
+        ddl.starts_with(
+            "CREATE TABLE IF NOT EXISTS \"people\" (\n    \"id\" bigint PRIMARY KEY,\n    \"name\" text\n);\n"
+        ),
+        "{ddl}"
+    );
+    let text = std::fs::read_to_string(&file).expect("a file");
+    assert!(text.contains("table = \"people\"") && !text.contains("Secret"), "{text}");
+    let output = with(&[]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
+    assert!(stderr(&output).contains("is there already"), "{}", stderr(&output));
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), text, "nothing was written");
+    assert_eq!(with(&["--force"]).status.code(), Some(0));
+    assert!(std::fs::read_to_string(&file).expect("a file").contains("Secret"));
+    // Without a file the draft is data, and what is said of it is not.
+    let output = database.xdoflow(&["scaffold", "person", "--progress", "none"]);
+    assert!(stdout(&output).contains("\nentity = \"person\"\n"), "{}", stdout(&output));
+    assert!(stderr(&output).contains("100 rows loaded with no reject"), "{}", stderr(&output));
+}
+
+/// The folder of the data of the npm package vega-datasets, which `.ci/tools` fetches; fetched here where it was
+/// not.
+fn public_data() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(root.join(".ci/datasets")).output().expect("the script runs");
+    assert!(output.status.success(), "{}", stderr(&output));
+    PathBuf::from(stdout(&output).trim())
+}
+
+/// Loads a list of documents as a table with ids.
+fn load(database: &Database, table: &str, documents: &[Value]) {
+    database.sql(&format!("CREATE TABLE {table} (id bigint PRIMARY KEY, xdo jsonb)"));
+    for (chunk, documents) in documents.chunks(500).enumerate() {
+        let rows: Vec<String> = documents
+            .iter()
+            .enumerate()
+            .map(|(at, document)| format!("({}, {})", chunk * 500 + at + 1, literal(&document.to_string())))
+            .collect();
+        database.sql(&format!("INSERT INTO {table} VALUES {}", rows.join(", ")));
+    }
+}
+
+#[test]
+fn a_newcomer_gets_public_data_into_typed_tables_with_no_edit_by_hand() {
+    let folder = public_data();
+    for (name, list, rows, columns) in [
+        (
+            "movies",
+            None,
+            3_201,
+            &[
+                ("us_gross", "bigint"),
+                ("imdb_rating", "numeric"),
+                ("title", "text"),
+                ("release_date", "text"),
+            ][..],
+        ),
+        (
+            "cars",
+            None,
+            406,
+            &[("year", "date"), ("cylinders", "bigint"), ("acceleration", "numeric"), ("origin", "text")],
+        ),
+        (
+            "earthquakes",
+            Some("features"),
+            1_707,
+            &[
+                ("properties_mag", "numeric"),
+                ("properties_time", "timestamp with time zone"),
+                ("properties_place", "text"),
+                ("geometry_coordinates", "jsonb"),
+                ("document_id", "text"),
+            ],
+        ),
+    ] {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.json"))).expect("a data set");
+        let read: Value = serde_json::from_str(&text).expect("JSON");
+        let documents = list.map_or(&read, |list| &read[list]).as_array().expect("a list");
+        assert_eq!(documents.len(), rows);
+        let database = Database::empty();
+        load(&database, name, documents);
+        let inspected = database.xdoflow(&["inspect", name, "--progress", "none"]);
+        assert_eq!(inspected.status.code(), Some(0), "{}", stderr(&inspected));
+
+        // As a user types it: the file into a folder, the statement into the database.
+        let pipelines = Pipelines::new(&[]);
+        let file = format!("{}/{name}.toml", pipelines.path());
+        let output = database.xdoflow(&["scaffold", name, "--out", &file, "--ddl", "--progress", "none"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        database.sql(&stdout(&output));
+        let check = database.xdoflow(&["check", "--pipelines", pipelines.path()]);
+        assert_eq!(check.status.code(), Some(0), "{}{}", stdout(&check), stderr(&check));
+        let run = database.json(&["run", "--pipelines", pipelines.path(), "--progress", "none"]);
+        assert_eq!(counts(&run, 0, ["rows", "loaded", "inserted"]), [rows as u64; 3]);
+        assert_eq!(run["entities"][0]["rejects"], 0, "{run}");
+        let verify = database.xdoflow(&["verify", "--pipelines", pipelines.path(), "--progress", "none"]);
+        assert_eq!(verify.status.code(), Some(0), "{}", stdout(&verify));
+        for (column, expected) in columns {
+            let found = database.value(&format!(
+                "SELECT format_type(atttypid, atttypmod) FROM pg_attribute
+                 WHERE attrelid = '{name}_v2'::regclass AND attname = '{column}'"
+            ));
+            assert_eq!(found, *expected, "{name}.{column}");
+        }
+        // A second run finds nothing to do.
+        let again = database.json(&["run", "--pipelines", pipelines.path(), "--progress", "none"]);
+        assert_eq!(counts(&again, 0, ["unchanged"]), [rows as u64]);
+    }
+}
+
+#[test]
+fn the_help_of_both_commands_shows_examples() {
+    for command in ["inspect", "scaffold"] {
+        let output = program().args([command, "--help"]).output().expect("the program runs");
+        let text = stdout(&output);
+        assert!(text.contains("Examples:") && text.contains("personal data"), "{text}");
+    }
+}
