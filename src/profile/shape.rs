@@ -214,17 +214,11 @@ impl Shape {
                 (_, Some(parent), Step::Elements) => self.element(parent),
                 (_, None, _) => None,
             };
-            match (place.and_then(|place| self.nodes.get_mut(place)), parent) {
-                (Some(mine), _) => {
-                    mine.crowded += node.crowded;
-                    mine.seen.merge(node.seen);
-                }
-                (None, Some(parent)) => {
-                    if let Some(parent) = self.nodes.get_mut(parent) {
-                        parent.crowded += node.seen.values();
-                    }
-                }
-                (None, None) => {}
+            if let Some(mine) = place.and_then(|place| self.nodes.get_mut(place)) {
+                mine.crowded += node.crowded;
+                mine.seen.merge(node.seen);
+            } else if let Some(parent) = parent.and_then(|parent| self.nodes.get_mut(parent)) {
+                parent.crowded += node.seen.values();
             }
             places.push(place);
         }

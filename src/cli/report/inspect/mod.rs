@@ -31,8 +31,13 @@ const COLUMNS: [(&str, Side, u8); 7] = [
     ("Notes", Side::Left, 0),
     ("Such as", Side::Left, 5),
 ];
-/// The place of the notes.
+/// The places of the key, of its kinds and of the notes.
+const KEY_AT: usize = 0;
+const KINDS_AT: usize = 2;
 const NOTES_AT: usize = 5;
+/// What is left of a key and its kinds where a terminal is as narrow as they come.
+const NARROW_KEY: usize = 22;
+const NARROW_KINDS: usize = 14;
 
 /// Writes what was read, a line for each key, and what comes next. `width` is that of a terminal.
 ///
@@ -53,7 +58,7 @@ pub fn inspect(out: &mut dyn Write, profile: &Profile, style: Style, width: Opti
         .iter()
         .map(|key| cells(key).map(|(text, tone)| (style.signs(&text).into_owned(), tone)))
         .collect();
-    let (shown, notes) = fitting(&rows, width);
+    let (shown, most) = fitting(&rows, width);
     let columns = shown.iter().map(|&at| (COLUMNS[at].0, COLUMNS[at].1)).collect();
     let mut table = Table::new(columns);
     for row in rows {
@@ -61,7 +66,7 @@ pub fn inspect(out: &mut dyn Write, profile: &Profile, style: Style, width: Opti
         let of = |at: usize| {
             let (text, tone) =
                 cells.get_mut(at).and_then(Option::take).unwrap_or((String::new(), Tone::Plain));
-            Cell { text: if at == NOTES_AT { cut(&text, notes) } else { text }, tone }
+            Cell { text: cut(&text, most[at]), tone }
         };
         table.row(shown.iter().copied().map(of).collect());
     }
@@ -195,26 +200,33 @@ fn notes(key: &KeyProfile) -> String {
     notes.join("; ")
 }
 
-/// Which columns a terminal has room for, and how many characters of notes.
-fn fitting(rows: &[[(String, Tone); 7]], width: Option<usize>) -> (Vec<usize>, usize) {
+/// Which columns a terminal has room for, and how many characters of each.
+fn fitting(rows: &[[(String, Tone); 7]], width: Option<usize>) -> (Vec<usize>, [usize; 7]) {
     let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();
-    let Some(width) = width else { return (shown, usize::MAX) };
-    let wide = |at: usize| {
-        let cells = rows.iter().map(|row| console::measure_text_width(&row[at].0));
+    let mut most = [usize::MAX; 7];
+    let Some(width) = width else { return (shown, most) };
+    let wide = |at: usize, most: &[usize; 7]| {
+        let cells = rows.iter().map(|row| console::measure_text_width(&row[at].0).min(most[at]));
         cells.fold(console::measure_text_width(COLUMNS[at].0), usize::max)
     };
-    let widths: Vec<usize> = (0..COLUMNS.len()).map(wide).collect();
     loop {
-        let others: usize = shown.iter().filter(|&&at| at != NOTES_AT).map(|&at| widths[at] + 2).sum();
-        let left = width.saturating_sub(others);
+        let others = shown.iter().filter(|&&at| at != NOTES_AT).map(|&at| wide(at, &most) + 2);
+        let left = width.saturating_sub(others.sum());
         // As much as most notes need, or all that there are.
-        if left >= widths[NOTES_AT].min(2 * NOTES) {
-            return (shown, left);
+        if left >= wide(NOTES_AT, &most).min(2 * NOTES) {
+            most[NOTES_AT] = left;
+            return (shown, most);
         }
         let first_out = shown.iter().copied().filter(|&at| COLUMNS[at].2 > 0).max_by_key(|&at| COLUMNS[at].2);
         match first_out {
             Some(out) => shown.retain(|&at| at != out),
-            None => return (shown, left.max(NOTES)),
+            None if most[KINDS_AT] == usize::MAX => {
+                (most[KEY_AT], most[KINDS_AT]) = (NARROW_KEY, NARROW_KINDS)
+            }
+            None => {
+                most[NOTES_AT] = left.max(NOTES / 2);
+                return (shown, most);
+            }
         }
     }
 }
