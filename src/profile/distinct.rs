@@ -17,7 +17,7 @@ const WORD_BYTES: usize = 60;
 /// Integers that are kept to be looked for among the ids of other tables.
 const INTEGERS: usize = 64;
 
-/// A set of hashes that are their own hash.
+/// A set of hashes, the same in every process.
 type Hashes = HashSet<u64, BuildHasherDefault<DefaultHasher>>;
 
 /// The distinct values of one key.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Database, Temp, stderr, stdout};
+use crate::support::{Database, Temp, program, stderr, stdout, wait_until};
 
 /// The profile of a table, all of its rows read.
 fn profile(database: &Database, table: &str) -> Value {
@@ -361,4 +361,52 @@ fn progress_ends_at_the_rows_that_were_read_and_nothing_is_written() {
         (&"done".into(), &profile["rows"], &profile["rows"])
     );
     assert_eq!(database.value("SELECT to_regnamespace('xdoflow') IS NULL"), "t");
+}
+
+#[test]
+fn a_role_that_may_read_one_table_profiles_it_and_asks_no_other() {
+    let database = Database::empty();
+    database.sql(
+        "CREATE TABLE mine (id bigint PRIMARY KEY, xdo jsonb);
+         INSERT INTO mine SELECT n, jsonb_build_object('other_id', n) FROM generate_series(1, 20) n;
+         CREATE TABLE theirs (id bigint PRIMARY KEY, xdo jsonb);
+         INSERT INTO theirs SELECT n, '{}' FROM generate_series(1, 20) n",
+    );
+    let (url, role) = database.role("inspector");
+    database.sql(&format!("GRANT SELECT ON mine TO {role}"));
+    let output = program()
+        .args(["inspect", "mine", "--source", &url, "--json", "--progress", "none"])
+        .output()
+        .expect("the program runs");
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    let profile: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(profile["reference_tables"], 1);
+    assert_eq!(key(&profile, "other_id")["references"][0]["table"], "public.mine");
+    let output = program()
+        .args(["inspect", "theirs", "--source", &url, "--progress", "none"])
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("permission denied"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_interrupt_ends_it_with_130_and_leaves_no_session() {
+    let database = Database::empty();
+    database.sql(
+        "CREATE TABLE held (id bigint PRIMARY KEY, xdo jsonb); INSERT INTO held VALUES (1, '{}'); ANALYZE held",
+    );
+    let holder = database.session();
+    holder.sql("BEGIN; LOCK TABLE held IN ACCESS EXCLUSIVE MODE");
+    let running = database.start(&["inspect", "held"]);
+    let watcher = database.session();
+    let sessions =
+        "FROM pg_stat_activity WHERE application_name LIKE 'xdoflow%' AND datname = current_database()";
+    wait_until(&watcher, &format!("SELECT count(*) > 0 {sessions} AND wait_event_type = 'Lock'"));
+    running.signal("INT");
+    let (code, text) = running.end();
+    assert_eq!(code, Some(130), "{text}");
+    assert!(text.contains("error: interrupted"), "{text}");
+    assert_eq!(watcher.sql(&format!("SELECT count(*) {sessions}"))[0][0], "0");
+    holder.sql("ROLLBACK");
 }
