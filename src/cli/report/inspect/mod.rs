@@ -238,7 +238,7 @@ fn share(part: u64, all: u64) -> String {
         _ if part == 0 => "0 %".to_owned(),
         percent if percent < 0.1 => "<0.1 %".to_owned(),
         percent if percent > 99.9 => ">99.9 %".to_owned(),
-        percent if percent < 10.0 => format!("{percent:.1} %"),
+        percent if percent < 10.0 || percent >= 99.0 => format!("{percent:.1} %"),
         percent => format!("{percent:.0} %"),
     }
 }
@@ -291,7 +291,7 @@ mod tests {
         }
     }
 
-    fn profile() -> Profile {
+    pub(super) fn profile() -> Profile {
         let strings = Kinds { string: 999, null: 1, ..Kinds::default() };
         let words =
             [("ACTIVE", 900), ("CLOSED", 99)].map(|(value, count)| ValueCount { value: value.into(), count });
@@ -329,8 +329,8 @@ mod tests {
 public.t: 1,001 rows read (of about 702,072: runs of blocks all over the table), 1.2 MB of documents, 2 keys
 note: 1 row with an array as document: a run quarantines them
 
-Key             In  Kinds                        Distinct  Range              Notes                                           Such as
-status       100 %  string >99.9 %, null 0.1 %         3  0 to 6 characters  empty strings 10 %; one of 2: ACTIVE, CLOSED  a·b
+Key             In  Kinds                       Distinct  Range              Notes                                           Such as
+status       100 %  string 99.9 %, null 0.1 %         3  0 to 6 characters  empty strings 10 %; one of 2: ACTIVE, CLOSED  a·b
 location.lat  50 %  number                       ~20,000  -1.5 to 90                                                       a·b
 ";
         let printed = text(|out| inspect(out, &profile(), PLAIN, None));
