@@ -368,7 +368,7 @@ fn a_role_that_may_read_one_table_profiles_it_and_asks_no_other() {
     let database = Database::empty();
     database.sql(
         "CREATE TABLE mine (id bigint PRIMARY KEY, xdo jsonb);
-         INSERT INTO mine SELECT n, jsonb_build_object('other_id', n) FROM generate_series(1, 20) n;
+         INSERT INTO mine SELECT n, jsonb_build_object('other_id', 21 - n) FROM generate_series(1, 20) n;
          CREATE TABLE theirs (id bigint PRIMARY KEY, xdo jsonb);
          INSERT INTO theirs SELECT n, '{}' FROM generate_series(1, 20) n",
     );
