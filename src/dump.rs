@@ -206,7 +206,8 @@ impl FileReader {
         let mut record = csv::StringRecord::new();
         while reader.read_record(&mut record).map_err(|error| self.malformed_csv(&error))? {
             let line = record.position().map_or(0, csv::Position::line);
-            let (id, document) = (record.get(id).unwrap_or_default(), record.get(document).unwrap_or_default());
+            let (id, document) =
+                (record.get(id).unwrap_or_default(), record.get(document).unwrap_or_default());
             self.push(line, id, Some(document).filter(|text| !text.is_empty()))?;
         }
         Ok(())
@@ -223,9 +224,12 @@ impl FileReader {
             if text.trim().is_empty() {
                 continue;
             }
-            let fields: Fields<'_> = serde_json::from_str(&text).map_err(|error| self.malformed(line, &error))?;
-            let find = |name: &str| fields.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.get());
-            let id = find(&self.id).ok_or_else(|| self.malformed(line, &format!("there is no {}", self.id)))?;
+            let fields: Fields<'_> =
+                serde_json::from_str(&text).map_err(|error| self.malformed(line, &error))?;
+            let find =
+                |name: &str| fields.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.get());
+            let id =
+                find(&self.id).ok_or_else(|| self.malformed(line, &format!("there is no {}", self.id)))?;
             let document = find(&self.document).filter(|text| *text != "null");
             self.push(line, id.trim_matches('"'), document)?;
         }
@@ -302,7 +306,10 @@ impl<'de: 'l, 'l> Deserialize<'de> for Fields<'l> {
                 f.write_str("an object with an id and a document")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> std::result::Result<Fields<'de>, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> std::result::Result<Fields<'de>, A::Error> {
                 let mut fields = Vec::new();
                 while let Some(field) = map.next_entry()? {
                     fields.push(field);

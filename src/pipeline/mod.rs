@@ -48,9 +48,9 @@ use crate::summary::{EntitySummary, Mode, ReadChoice, RunSummary};
 pub use crate::stage::ledger::{Resumable, resumable};
 pub use crate::stage::publish::MaxDeletes;
 pub use budget::RejectBudget;
-pub use only::Only;
 use changed::{Fingerprints, Scope};
 use entity::{EntityRun, Start};
+pub use only::Only;
 use piece::{Brought, Lane, Piece};
 use resume::Kept;
 

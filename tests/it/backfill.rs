@@ -83,7 +83,8 @@ fn ids_ranges_conditions_and_limits_name_the_rows_that_are_read_and_nothing_is_d
         (&["--ids", "5-15", "--where", "id % 2 = 0", "--limit", "3"], "id IN (6, 8, 10)"),
     ] {
         let (database, pipelines) = people();
-        database.sql("INSERT INTO source VALUES (21, '{\"name\": \"late\"}'); DELETE FROM source WHERE id = 21");
+        database
+            .sql("INSERT INTO source VALUES (21, '{\"name\": \"late\"}'); DELETE FROM source WHERE id = 21");
         let run = [&["run", "--pipelines", pipelines.path()], arguments].concat();
         let summary = database.json(&run);
         let expected = database.value(&format!("SELECT count(*) FROM source WHERE {condition}"));
@@ -136,7 +137,9 @@ const ODD: &str = r#"
 /// The same rows as the server writes them, in each form.
 fn files(database: &Database, folder: &Temp) -> Vec<std::path::PathBuf> {
     let csv = database.value("SELECT string_agg(id || ',' || coalesce('\"' || replace(xdo::text, '\"', '\"\"') || '\"', '') || ',more', E'\n' ORDER BY id DESC) FROM source");
-    let lines = database.value("SELECT string_agg(json_build_object('more', 1, 'xdo', xdo, 'id', id)::text, E'\n\n') FROM source");
+    let lines = database.value(
+        "SELECT string_agg(json_build_object('more', 1, 'xdo', xdo, 'id', id)::text, E'\n\n') FROM source",
+    );
     let gzip = |text: &[u8]| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(text).expect("written");
@@ -145,18 +148,21 @@ fn files(database: &Database, folder: &Temp) -> Vec<std::path::PathBuf> {
     let csv = format!("id,xdo,more\n{csv}\n").into_bytes();
     // Two members in one file, as pigz and cat make them.
     let halves = [gzip(&csv[..csv.len() / 2]), gzip(&csv[csv.len() / 2..])].concat();
-    let zstd = ruzstd::encoding::compress_to_vec(
-        lines.as_bytes(),
-        ruzstd::encoding::CompressionLevel::Fastest,
-    );
-    [("v1.csv", csv), ("v1.csv.gz", halves), ("V1.JSONL", lines.clone().into_bytes()), ("v1.ndjson.zst", zstd)]
-        .into_iter()
-        .map(|(name, bytes)| {
-            let path = folder.path().join(name);
-            fs::write(&path, bytes).expect("the file");
-            path
-        })
-        .collect()
+    let zstd =
+        ruzstd::encoding::compress_to_vec(lines.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+    [
+        ("v1.csv", csv),
+        ("v1.csv.gz", halves),
+        ("V1.JSONL", lines.clone().into_bytes()),
+        ("v1.ndjson.zst", zstd),
+    ]
+    .into_iter()
+    .map(|(name, bytes)| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).expect("the file");
+        path
+    })
+    .collect()
 }
 
 #[test]
@@ -177,7 +183,11 @@ fn v1_from_a_file_of_any_form_gives_what_the_table_gives() {
         assert_eq!(database.lines(LEFT), [] as [&str; 0], "{path}");
         // All of V1: then what it no longer has may go.
         let pruned = ["run", "people", "--prune", "--from", path, "--pipelines", pipelines.path()];
-        assert_eq!(counts(&database.json(&pruned), 0, ["inserted", "updated", "deleted"]), [0, 0, 1], "{path}");
+        assert_eq!(
+            counts(&database.json(&pruned), 0, ["inserted", "updated", "deleted"]),
+            [0, 0, 1],
+            "{path}"
+        );
     }
 }
 
