@@ -129,7 +129,7 @@ async fn density(session: &Session, ids: &Ids) -> Result<f64> {
 /// Whether the integers of a key are worth a question: most of its values are such, and none says that they
 /// are something else.
 fn may_refer(key: &KeyProfile) -> bool {
-    let numbers = key.kinds.number + key.strings.number;
+    let numbers = key.numbers();
     let is_copy = key.same_as_id > 0 && key.same_as_id == numbers;
     let is_time = key.epoch_ms > 0 && key.epoch_ms + key.zeros >= numbers;
     numbers * 2 > key.told() && !is_copy && !is_time && key.strings.leading_zero == 0

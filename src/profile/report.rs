@@ -1,10 +1,12 @@
 //! What is told of the documents of a table: the same for people, for programs and for a draft.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
 use super::fit::{DATE_FORMATS, Fit, Fits, TIME_FORMATS};
 use super::refer::{Reference, is_named_like_id};
-use super::seen::{Class, Seen};
+use super::seen::{Class, Example, Seen};
 use super::shape::{Node, Shape, Step, written};
 
 /// The profile of a table's documents.
@@ -198,7 +200,7 @@ impl Kinds {
             ("null", self.null),
         ];
         kinds.retain(|(_, count)| *count > 0);
-        kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        kinds.sort_by_key(|(_, count)| Reverse(*count));
         kinds
     }
 
@@ -220,6 +222,26 @@ impl KeyProfile {
     /// Whether it is a key of the document itself.
     pub fn is_top(&self) -> bool {
         self.parent.is_none()
+    }
+
+    /// Numbers, in strings too.
+    pub fn numbers(&self) -> u64 {
+        self.kinds.number + self.strings.number
+    }
+
+    /// The range of its numbers, where they are what the key is about and not a few strays.
+    pub fn telling_range(&self) -> Option<&(String, String)> {
+        self.range.as_ref().filter(|_| self.numbers() * 2 >= self.told())
+    }
+
+    /// The lengths of its strings, where these are what the key is about.
+    pub fn telling_lengths(&self) -> Option<(u64, u64)> {
+        self.lengths.filter(|_| self.kinds.string * 2 >= self.kinds.sum() - self.kinds.null)
+    }
+
+    /// Its examples without those that are blank.
+    pub fn telling_examples(&self) -> impl Iterator<Item = &Sample> {
+        self.examples.iter().filter(|one| !one.value.trim_ascii().is_empty())
     }
 
     /// Whether its name ends in id: `agent_id`, `agentId`.
@@ -292,11 +314,7 @@ impl KeyProfile {
             same_as_id: if with_ids { seen.same_as_id } else { 0 },
             crowded_values: node.crowded,
             values: enumeration(seen),
-            examples: seen
-                .examples
-                .iter()
-                .map(|one| Sample { id: with_ids.then_some(one.id), value: one.text.to_string() })
-                .collect(),
+            examples: examples(seen, with_ids),
             references: Vec::new(),
             findings: Vec::new(),
             worst: 0.0,
@@ -370,6 +388,19 @@ impl KeyProfile {
     }
 }
 
+/// Some values: one of each class, the most frequent class first; then the others.
+fn examples(seen: &Seen, with_ids: bool) -> Vec<Sample> {
+    let mut ranked: Vec<(usize, Reverse<u64>, &Example)> = Vec::new();
+    for (at, one) in seen.examples.iter().enumerate() {
+        // They come sorted by their class.
+        let rank = seen.examples[..at].iter().filter(|other| other.class == one.class).count();
+        ranked.push((rank, Reverse(seen.count(one.class)), one));
+    }
+    ranked.sort_by_key(|(rank, count, _)| (*rank, *count));
+    let sample = |one: &Example| Sample { id: with_ids.then_some(one.id), value: one.text.to_string() };
+    ranked.into_iter().map(|(_, _, one)| sample(one)).collect()
+}
+
 /// Strings of all classes.
 fn strings_of(seen: &Seen) -> u64 {
     use Class::{
@@ -399,8 +430,8 @@ fn strings_of(seen: &Seen) -> u64 {
 fn enumeration(seen: &Seen) -> Vec<ValueCount> {
     let Some(words) = seen.distinct.words() else { return Vec::new() };
     let strings: u64 = words.values().sum();
-    // A word for each of a few rows is a name, not an enumeration.
-    if strings < 5 * words.len() as u64 {
+    // A word for each of a few rows is a name, not an enumeration; and strays among numbers are no words.
+    if strings < 5 * words.len() as u64 || strings * 2 < seen.values() - seen.count(Class::Null) {
         return Vec::new();
     }
     let mut values: Vec<ValueCount> =

@@ -50,7 +50,7 @@ impl Choice {
 /// Chooses the type of a key. `complete` says that all rows were seen, `values` that values may be shown.
 pub fn choose(key: &KeyProfile, complete: bool, values: bool) -> Choice {
     if key.kinds.array + key.kinds.object > 0 {
-        return Choice::plain("jsonb");
+        return nearly(key, Choice::plain("jsonb"));
     }
     if key.told() == 0 {
         return Choice::plain("text").remark("never has a value: the type is a guess");
@@ -59,7 +59,36 @@ pub fn choose(key: &KeyProfile, complete: bool, values: bool) -> Choice {
         .or_else(|| time(key))
         .or_else(|| number(key))
         .or_else(|| special(key))
-        .unwrap_or_else(|| text(key, complete, values))
+        .unwrap_or_else(|| nearly(key, text(key, complete, values)))
+}
+
+/// Adds the narrower type that nearly all values fit, which is what somebody may have meant: a run would set
+/// the others aside, one by one.
+fn nearly(key: &KeyProfile, choice: Choice) -> Choice {
+    let (told, numbers, strings) = (key.told(), key.numbers(), &key.strings);
+    let dates = strings.date + strings.time;
+    // Where numbers are moments, they are so for the most part.
+    let moments = if key.epoch_ms * 2 > numbers { key.epoch_ms + key.zeros } else { 0 };
+    let number = if key.is_named_like_id() { "type = \"reference\"" } else { "type = \"numeric\"" };
+    let candidates = [
+        ("type = \"timestamptz\"", moments + dates),
+        ("type = \"uuid\"", strings.uuid),
+        ("type = \"boolean\"", key.kinds.boolean + strings.boolean),
+        (
+            "type = \"numeric\", parse = \"money\"",
+            if strings.money > 0 { numbers + strings.money } else { 0 },
+        ),
+        (number, numbers),
+    ];
+    // The first of those that take as many.
+    let best = candidates.into_iter().rev().max_by_key(|(_, count)| *count);
+    match best {
+        Some((option, count)) if count * 10 >= told * 9 && count < told && strings.leading_zero == 0 => {
+            let others = told - count;
+            choice.remark(format!("{{ {option} }} would take about {count} values, and reject {others}"))
+        }
+        _ => choice,
+    }
 }
 
 fn boolean(key: &KeyProfile) -> Option<Choice> {
@@ -170,6 +199,10 @@ fn text(key: &KeyProfile, complete: bool, values: bool) -> Choice {
         } else {
             choice.remarks.push(format!("every value seen is one of these: {option}"));
         }
+    }
+    let cased: std::collections::BTreeSet<String> = words.iter().map(|word| word.to_lowercase()).collect();
+    if values && cased.len() < words.len() {
+        choice.remarks.push("words differ in nothing but case: case = \"upper\" makes them one".to_owned());
     }
     if key.strings.empty > 0 {
         choice.remarks.push("empty strings stay: blank = \"null\" makes them NULL".to_owned());

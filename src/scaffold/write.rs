@@ -14,7 +14,7 @@ use crate::transform::Tally;
 /// Characters of a line of evidence.
 const LINE: usize = 110;
 /// Examples that are shown of a key.
-const EXAMPLES: usize = 3;
+const EXAMPLES: usize = 4;
 
 /// The pipeline file; its head says what the rows gave once it was proved.
 pub fn pipeline(plan: &Plan, profile: &Profile, proved: Option<&Tally>) -> String {
@@ -120,21 +120,21 @@ fn evidence(key: &KeyProfile, column: &Column, values: bool) -> String {
         let about = if key.distinct_exact { "" } else { "about " };
         facts.push(format!("{about}{} distinct", key.distinct));
     }
-    if let (true, Some((low, high))) = (values, &key.range) {
-        facts.push(format!("{low} to {high}"));
+    if let (true, Some((low, high))) = (values, key.telling_range()) {
+        facts.push(if low == high { format!("always {low}") } else { format!("{low} to {high}") });
     }
-    if let Some((fewest, most)) = key.lengths {
-        facts.push(format!("{fewest} to {most} characters"));
-    }
-    if let Some((fewest, most)) = key.elements {
-        facts.push(format!("{fewest} to {most} elements"));
+    for (range, what) in [(key.telling_lengths(), "characters"), (key.elements, "elements")] {
+        if let Some((fewest, most)) = range {
+            let fewest = if fewest == most { String::new() } else { format!("{fewest} to ") };
+            facts.push(format!("{fewest}{most} {what}"));
+        }
     }
     for one in &key.references {
         facts.push(format!("{} of {} asked are ids of {}", one.found, one.asked, one.table));
     }
     let mut lines = wrap(&facts);
-    if values && !key.examples.is_empty() {
-        let shown: Vec<String> = key.examples.iter().take(EXAMPLES).map(|one| one.value.clone()).collect();
+    let shown: Vec<&str> = key.telling_examples().take(EXAMPLES).map(|one| one.value.as_str()).collect();
+    if values && !shown.is_empty() {
         lines.push(cut(&format!("such as {}", shown.join(" | ").replace(['\n', '\r'], " "))));
     }
     lines.extend(column.choice.remarks.iter().cloned());

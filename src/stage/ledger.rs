@@ -334,7 +334,10 @@ fn count(rows: u64) -> i64 {
 
 /// Creates the schema and its tables where they are missing. A role that may not create them can use
 /// what another role has created.
-async fn create(session: &Session) -> Result<()> {
+///
+/// # Errors
+/// Those of the server, such as that the role may create nothing.
+pub async fn create(session: &Session) -> Result<()> {
     let present = "SELECT count(*) = 1 FROM pg_attribute
          WHERE attrelid = to_regclass('xdoflow.runs') AND attname = 'resumes'
            AND to_regclass('xdoflow.fingerprint_edges') IS NOT NULL";

@@ -11,7 +11,7 @@ fn floor(module: &str) -> Option<u8> {
         "transform" | "sqlgen" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
         "stage" => 3,
         "pipeline" | "plan" | "status" | "check" | "verify" | "selftest" | "rejects" | "workspace"
-        | "bench" | "profile" | "scaffold" => 4,
+        | "bench" | "dump" | "profile" | "scaffold" => 4,
         "cli" => 5,
         _ => return None,
     })

@@ -78,7 +78,7 @@ fn each_kind_of_dirt_gets_the_option_that_reads_it() {
              'count', CASE n % 5 WHEN 0 THEN '\"\"'::jsonb ELSE to_jsonb(n::text) END,
              'uid', md5(n::text)::uuid, 'inner', '{\"a\": ' || n || '}', 'never', null,
              'location', jsonb_build_object('lat', n / 7.0, 'Point', jsonb_build_object('x', n)),
-             'tags', jsonb_build_array(n, n + 1), 'either', CASE n % 2 WHEN 0 THEN '[1]'::jsonb ELSE '\"x\"' END)
+             'tags', jsonb_build_array(n, n + 1), 'nearly', CASE n WHEN 7 THEN 'unknown' ELSE n::text END, 'either', CASE n % 2 WHEN 0 THEN '[1]'::jsonb ELSE '\"x\"' END)
          FROM generate_series(1, 300) n",
     );
     let draft = draft(&database, &["dirt"]);
@@ -105,6 +105,7 @@ fn each_kind_of_dirt_gets_the_option_that_reads_it() {
         ("location_point_x", r#"{ from = "location.Point.x", type = "bigint" }"#),
         ("tags", r#""jsonb""#),
         ("either", r#""jsonb""#),
+        ("nearly", r#""text""#),
     ] {
         assert_eq!(column(&draft, name), expected, "{name}");
     }
@@ -112,6 +113,10 @@ fn each_kind_of_dirt_gets_the_option_that_reads_it() {
     assert!(pipeline.contains("# id: the row's id in every document, left out"), "{pipeline}");
     assert!(
         pipeline.contains("dirt_v2_tags (\"dirt_id\" bigint, position integer, \"value\" bigint)"),
+        "{pipeline}"
+    );
+    assert!(
+        pipeline.contains("# { type = \"numeric\" } would take about 299 values, and reject 1\n"),
         "{pipeline}"
     );
     let run = taken_as_it_is(&database, &draft);

@@ -124,8 +124,8 @@ fn cells(key: &KeyProfile) -> [(String, Tone); 7] {
         worst if worst >= 0.1 => Tone::Warning,
         _ => Tone::Plain,
     };
-    let example =
-        key.examples.iter().map(|one| cut(&visible(&one.value), EXAMPLE)).next().unwrap_or_default();
+    let example = key.telling_examples().next();
+    let example = example.map(|one| cut(&visible(&one.value), EXAMPLE)).unwrap_or_default();
     [
         (cut(&visible(&key.path), KEY), Tone::Strong),
         plain(share(key.present, key.of)),
@@ -158,7 +158,7 @@ fn distinct(key: &KeyProfile) -> String {
 /// From where to where the values go.
 fn extent(key: &KeyProfile) -> String {
     let mut parts = Vec::new();
-    if let Some((low, high)) = &key.range {
+    if let Some((low, high)) = key.telling_range() {
         parts.push(if low == high { low.clone() } else { format!("{low} to {high}") });
     }
     let mut lengths = |range: Option<(u64, u64)>, what: &str| {
@@ -166,8 +166,7 @@ fn extent(key: &KeyProfile) -> String {
             parts.push(if low == high { format!("{low} {what}") } else { format!("{low} to {high} {what}") });
         }
     };
-    // Numbers in strings say more than their digits.
-    lengths(key.lengths.filter(|_| key.range.is_none() || key.strings.other > 0), "characters");
+    lengths(key.telling_lengths(), "characters");
     lengths(key.elements, "elements");
     lengths(key.entries, "keys");
     parts.join(", ")
@@ -190,9 +189,13 @@ fn notes(key: &KeyProfile) -> String {
         format!("ids of {}{all}", one.table)
     }));
     if !key.values.is_empty() {
-        let words: Vec<String> = key.values.iter().take(WORDS).map(|one| visible(&one.value)).collect();
+        let word = |value: &str| if value.is_empty() { "\"\"".to_owned() } else { visible(value) };
+        let words: Vec<String> = key.values.iter().take(WORDS).map(|one| word(&one.value)).collect();
         let more = if key.values.len() > WORDS { "…" } else { "" };
-        notes.push(format!("one of {}: {}{more}", key.values.len(), words.join(", ")));
+        notes.push(match words.as_slice() {
+            [one] => format!("always {one}"),
+            words => format!("one of {}: {}{more}", key.values.len(), words.join(", ")),
+        });
     }
     if key.same_as_id > 0 && key.same_as_id == key.told() {
         notes.push("the row's id".to_owned());
