@@ -164,7 +164,7 @@ impl Fits {
                 continue;
             }
             out.clear();
-            if !cast.as_ref().is_some_and(|cast| cast.encode(value, &mut out).is_ok()) {
+            if cast.as_ref().is_none_or(|cast| cast.encode(value, &mut out).is_err()) {
                 self.0 &= !bit;
             }
         }

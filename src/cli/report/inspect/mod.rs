@@ -241,7 +241,7 @@ fn share(part: u64, all: u64) -> String {
         _ if part == 0 => "0 %".to_owned(),
         percent if percent < 0.1 => "<0.1 %".to_owned(),
         percent if percent > 99.9 => ">99.9 %".to_owned(),
-        percent if percent < 10.0 || percent >= 99.0 => format!("{percent:.1} %"),
+        percent if !(10.0..99.0).contains(&percent) => format!("{percent:.1} %"),
         percent => format!("{percent:.0} %"),
     }
 }
