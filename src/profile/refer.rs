@@ -131,8 +131,7 @@ async fn density(session: &Session, ids: &Ids) -> Result<f64> {
 fn may_refer(key: &KeyProfile) -> bool {
     let numbers = key.numbers();
     let is_copy = key.same_as_id > 0 && key.same_as_id == numbers;
-    let is_time = key.epoch_ms > 0 && key.epoch_ms + key.zeros >= numbers;
-    numbers * 2 > key.told() && !is_copy && !is_time && key.strings.leading_zero == 0
+    numbers * 2 > key.told() && !is_copy && !key.counts_milliseconds() && key.strings.leading_zero == 0
 }
 
 /// Whether the name of a path ends in id: `agent_id`, `agentId`, `ids[]`.

@@ -229,6 +229,12 @@ impl KeyProfile {
         self.kinds.number + self.strings.number
     }
 
+    /// Whether its numbers are moments in milliseconds: nearly all of those that are not zero lie between 1990
+    /// and 2100. The field has seconds among them, and moments of a far future.
+    pub fn counts_milliseconds(&self) -> bool {
+        self.epoch_ms > 0 && self.epoch_ms * 20 >= self.numbers().saturating_sub(self.zeros) * 19
+    }
+
     /// The range of its numbers, where they are what the key is about and not a few strays.
     pub fn telling_range(&self) -> Option<&(String, String)> {
         self.range.as_ref().filter(|_| self.numbers() * 2 >= self.told())
@@ -367,15 +373,13 @@ impl KeyProfile {
         add("untrimmed", strings.untrimmed, 0.8, "white space at an end".to_owned());
         add("empty", strings.empty, 0.4, "empty strings".to_owned());
         add("blank", strings.blank, 0.8, "strings of white space".to_owned());
-        if self.epoch_ms == told - self.zeros.min(told) {
+        if self.counts_milliseconds() {
             add("epoch_ms", self.epoch_ms, 0.1, "epoch milliseconds".to_owned());
         } else if self.epoch_s > 0 && self.epoch_s + self.zeros >= told {
             add("epoch_s", self.epoch_s, 0.3, "epoch seconds, or large numbers".to_owned());
         }
-        let texts = strings.other + strings.date + strings.time + strings.other_date + strings.money;
-        let strays = texts.min(told) > 0 && texts * 20 < told && kinds.array + kinds.object == 0;
-        if strays {
-            add("stray_text", texts, 1.0, "text among other values".to_owned());
+        if strings.other * 20 < told && kinds.array + kinds.object == 0 {
+            add("stray_text", strings.other, 1.0, "text among other values".to_owned());
         }
         add("crowded", self.crowded_values, 0.5, "keys that are data".to_owned());
         let values = kinds.sum().max(1) as f64;

@@ -104,12 +104,14 @@ fn time(key: &KeyProfile) -> Option<Choice> {
     let told = key.told();
     // Zero is a moment too, but nobody means it.
     let none = || if key.zeros > 0 { vec!["null_values = [\"0\"]".to_owned()] } else { Vec::new() };
-    if numbers > 0 && key.epoch_ms + key.zeros == numbers && key.epoch_ms > 0 && key.fits.has(Fit::Time) {
-        if dates + numbers < told {
-            return None;
-        }
+    if key.counts_milliseconds() && key.fits.has(Fit::Time) {
         let choice = Choice { options: none(), ..Choice::plain("timestamptz") };
-        return Some(choice.remark("numbers are epoch milliseconds"));
+        return Some(match numbers.saturating_sub(key.epoch_ms + key.zeros) {
+            0 => choice.remark("numbers are epoch milliseconds"),
+            strays => choice.remark(format!(
+                "numbers are epoch milliseconds; {strays} of them are not between 1990 and 2100: seconds?"
+            )),
+        });
     }
     let seconds = key.epoch_s + key.zeros == numbers && key.epoch_s > 0 && numbers == told;
     if seconds && key.fits.has(Fit::Seconds) {

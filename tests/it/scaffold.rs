@@ -78,7 +78,8 @@ fn each_kind_of_dirt_gets_the_option_that_reads_it() {
              'count', CASE n % 5 WHEN 0 THEN '\"\"'::jsonb ELSE to_jsonb(n::text) END,
              'uid', md5(n::text)::uuid, 'inner', '{\"a\": ' || n || '}', 'never', null,
              'location', jsonb_build_object('lat', n / 7.0, 'Point', jsonb_build_object('x', n)),
-             'tags', jsonb_build_array(n, n + 1), 'nearly', CASE n WHEN 7 THEN 'unknown' ELSE n::text END, 'either', CASE n % 2 WHEN 0 THEN '[1]'::jsonb ELSE '\"x\"' END)
+             'tags', jsonb_build_array(n, n + 1), 'moment', CASE WHEN n = 55 THEN '1600000000'::jsonb WHEN n % 10 = 0 THEN to_jsonb('2020-09-13T12:26:40Z'::text)
+                 WHEN n % 10 = 1 THEN '0' ELSE to_jsonb(1600000000000 + n) END, 'nearly', CASE n WHEN 7 THEN 'unknown' ELSE n::text END, 'either', CASE n % 2 WHEN 0 THEN '[1]'::jsonb ELSE '\"x\"' END)
          FROM generate_series(1, 300) n",
     );
     let draft = draft(&database, &["dirt"]);
@@ -106,6 +107,7 @@ fn each_kind_of_dirt_gets_the_option_that_reads_it() {
         ("tags", r#""jsonb""#),
         ("either", r#""jsonb""#),
         ("nearly", r#""text""#),
+        ("moment", r#"{ type = "timestamptz", null_values = ["0"] }"#),
     ] {
         assert_eq!(column(&draft, name), expected, "{name}");
     }
@@ -119,8 +121,13 @@ fn each_kind_of_dirt_gets_the_option_that_reads_it() {
         pipeline.contains("# { type = \"numeric\" } would take about 299 values, and reject 1\n"),
         "{pipeline}"
     );
+    assert!(pipeline.contains("; 1 of them are not between 1990 and 2100: seconds?\n"), "{pipeline}");
     let run = taken_as_it_is(&database, &draft);
     assert_all_arrived(&database, &draft, &run, 300);
+    assert_eq!(
+        database.lines("SELECT moment AT TIME ZONE 'UTC' FROM dirt_v2 WHERE id IN (10, 11, 12) ORDER BY id"),
+        ["2020-09-13 12:26:40", "∅", "2020-09-13 12:26:40.012"]
+    );
     // By hand: what some of these cells are.
     assert_eq!(
         database.lines(

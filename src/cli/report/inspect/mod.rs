@@ -35,7 +35,7 @@ const COLUMNS: [(&str, Side, u8); 7] = [
 const KEY_AT: usize = 0;
 const KINDS_AT: usize = 2;
 const NOTES_AT: usize = 5;
-/// What is left of a key and its kinds where a terminal is as narrow as they come.
+/// What is left of a key and its kinds in a narrow terminal, at least.
 const NARROW_KEY: usize = 22;
 const NARROW_KINDS: usize = 14;
 
@@ -224,7 +224,7 @@ fn fitting(rows: &[[(String, Tone); 7]], width: Option<usize>) -> (Vec<usize>, [
         match first_out {
             Some(out) => shown.retain(|&at| at != out),
             None if most[KINDS_AT] == usize::MAX => {
-                (most[KEY_AT], most[KINDS_AT]) = (NARROW_KEY, NARROW_KINDS)
+                (most[KEY_AT], most[KINDS_AT]) = (NARROW_KEY.max(width / 4), NARROW_KINDS.max(width / 4))
             }
             None => {
                 most[NOTES_AT] = left.max(NOTES / 2);
