@@ -105,9 +105,9 @@ fn ids_ranges_conditions_and_limits_name_the_rows_that_are_read_and_nothing_is_d
 fn wrong_backfills_are_told_and_change_nothing() {
     let (database, pipelines) = people();
     for (arguments, code, expected) in [
-        (&["--where", "no_such = 1"][..], 1, "--where on source: column \"no_such\" does not exist"),
-        (&["--where", "true) FOR UPDATE --"], 1, "--where on source: "),
-        (&["--where", "true); DROP TABLE person; --"], 1, "--where on source: "),
+        (&["--where", "no_such = 1"][..], 1, "--where on public.source: column \"no_such\" does not exist"),
+        (&["--where", "true) FOR UPDATE --"], 1, "--where on public.source: "),
+        (&["--where", "true); DROP TABLE person; --"], 1, "--where on public.source: "),
         (&["--ids", "9-3"], 2, "holds no id"),
         (&["--ids", "x"], 2, "an id is a whole number"),
         (&["--ids", "1", "--prune"], 2, "cannot be used with"),

@@ -267,7 +267,7 @@ fn a_v1_that_was_there_is_measured_but_never_changed() {
 fn named_entities_have_rows_of_their_own_beside_the_workspace_of_all() {
     let database = Database::workspace();
     let arguments = ["users", "workspace", "--samples", "1", "--scenarios", "backfill", "--contenders"];
-    let report = bench(&database, &[&arguments[..], &["plain,xdoflow-merge:text"]].concat());
+    let report = bench(&database, &[&arguments[..], &["xdoflow-merge:text"]].concat());
     let rows: Vec<(&str, &str, u64)> = results(&report)
         .iter()
         .map(|row| {
@@ -282,15 +282,7 @@ fn named_entities_have_rows_of_their_own_beside_the_workspace_of_all() {
     };
     let all = ["mvpw1_41", "mvpw1_36", "mvpw1_34", "mvpw1_39", "mvpw1_48"].map(half);
     let sum = all.iter().sum();
-    assert_eq!(
-        rows,
-        [
-            ("users", "plain", all[0]),
-            ("users", "xdoflow merge", all[0]),
-            ("workspace", "plain", sum),
-            ("workspace", "xdoflow merge", sum)
-        ]
-    );
+    assert_eq!(rows, [("users", "xdoflow merge", all[0]), ("workspace", "xdoflow merge", sum)]);
 }
 
 #[test]
