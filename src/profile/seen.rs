@@ -183,10 +183,10 @@ impl Seen {
             match &mut self.numbers {
                 None => self.numbers = Some((shown(), shown())),
                 Some((lowest, highest)) => {
-                    if value < lowest.value {
+                    if value < lowest.value || (value == lowest.value && *text < *lowest.text) {
                         *lowest = shown();
                     }
-                    if value > highest.value {
+                    if value > highest.value || (value == highest.value && *text < *highest.text) {
                         *highest = shown();
                     }
                 }
@@ -235,7 +235,7 @@ impl Seen {
             match &mut self.numbers {
                 None => self.numbers = Some((low, high)),
                 Some((lowest, highest)) => {
-                    // Two texts of one value, 1 and 1.0: the shorter one, whoever came first.
+                    // Two texts of one value, 1 and 1.0: the same one, whoever came first.
                     if low.value < lowest.value || (low.value == lowest.value && low.text < lowest.text) {
                         *lowest = low;
                     }
@@ -374,6 +374,16 @@ mod tests {
         assert_eq!(seen(&[0, 1, 2, 3, 4]), expected);
         assert_eq!(seen(&[4, 3, 2, 1, 0]), expected);
         assert_eq!(seen(&[2, 3, 0, 4, 1]), expected);
+    }
+
+    #[test]
+    fn the_digits_of_a_range_do_not_depend_on_who_came_first() {
+        for order in [["1.0", "1", "7.50", "7.5"], ["7.5", "7.50", "1", "1.0"]] {
+            let mut seen = Seen::default();
+            order.iter().for_each(|text| seen.scalar(&Value::Number(text), 0));
+            let (lowest, highest) = seen.numbers.expect("numbers");
+            assert_eq!((&*lowest.text, &*highest.text), ("1", "7.5"));
+        }
     }
 
     #[test]
