@@ -1,5 +1,7 @@
 //! What can be typed. What it means is in the file of each command.
 
+mod tools;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use crate::bench::Scenario;
 use crate::generate::Dirt;
 use crate::pipeline::MaxDeletes;
 use crate::summary::{Mode, ReadChoice};
+
+pub use tools::HistoryArgs;
 
 /// Streams JSON documents out of PostgreSQL, normalises them, and publishes them into typed tables
 #[derive(Debug, Parser)]
@@ -35,6 +39,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Check that the pipelines fit both databases
     Check(CheckArgs),
+    /// List past runs, or show the whole of one
+    History(HistoryArgs),
     /// List, export or retry the values that were rejected
     Rejects(RejectsArgs),
     /// Prove that V2 is what V1 says, cell by cell, or name what differs

@@ -96,9 +96,8 @@ impl Subjects {
         let mut entities = named.clone();
         entities.retain(|name| name != WORKSPACE);
         let workspace = named.is_empty() || entities.len() < named.len();
-        let choose = |entities| {
-            context::pipelines(&PipelineArgs { entities, pipelines: arguments.pipelines.clone() })
-        };
+        let choose =
+            |entities| context::pipelines(&PipelineArgs { entities, pipelines: arguments.pipelines.clone() });
         let mut specs = choose(entities.clone())?;
         let all = named.is_empty();
         let shown = specs.iter().map(|spec| spec.entity.clone()).filter(|_| all || !entities.is_empty());

@@ -9,6 +9,7 @@ mod ddl;
 mod demo;
 mod format;
 mod generate;
+mod history;
 mod ids;
 mod import_mapping;
 mod progress;
@@ -63,6 +64,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Check(check) => check::execute(check, signals).await,
         Command::Rejects(rejects) => rejects::execute(rejects, signals).await,
         Command::Test(test) => test::execute(test, signals).await,
+        Command::History(history) => history::execute(history, signals).await,
         Command::Verify(verify) => verify::execute(verify, signals).await,
         Command::Generate(generate) => generate::execute(generate, signals).await,
         Command::Ddl(ddl) => ddl::execute(ddl),

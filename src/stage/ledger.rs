@@ -13,7 +13,7 @@ use crate::summary::{EntitySummary, Mode, TargetSummary};
 use crate::transform::output::REJECT_COLUMNS;
 
 /// The first key of the advisory locks: "xdof" in ASCII. The second is the hash of the entity's name.
-const LOCK_CLASS: i32 = 0x7864_6f66;
+pub const LOCK_CLASS: i32 = 0x7864_6f66;
 
 /// SQLSTATE of a lock that did not come in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";

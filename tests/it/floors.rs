@@ -10,8 +10,8 @@ fn floor(module: &str) -> Option<u8> {
         "spec" | "pgcopy" | "partition" | "catalog" | "fingerprint" => 1,
         "transform" | "sqlgen" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
         "stage" => 3,
-        "pipeline" | "plan" | "status" | "check" | "verify" | "selftest" | "rejects" | "workspace"
-        | "bench" => 4,
+        "pipeline" | "plan" | "status" | "history" | "check" | "verify" | "selftest" | "rejects"
+        | "workspace" | "bench" => 4,
         "cli" => 5,
         _ => return None,
     })

@@ -30,6 +30,7 @@ mod faults;
 mod floors;
 mod fuzz;
 mod guards;
+mod history;
 mod hostile;
 mod idle;
 mod import;
