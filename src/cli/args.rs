@@ -13,7 +13,7 @@ use crate::generate::Dirt;
 use crate::pipeline::MaxDeletes;
 use crate::summary::{Mode, ReadChoice};
 
-pub use tools::HistoryArgs;
+pub use tools::{DoctorArgs, HistoryArgs};
 
 /// Streams JSON documents out of PostgreSQL, normalises them, and publishes them into typed tables
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Check that the pipelines fit both databases
     Check(CheckArgs),
+    /// Look for what a first run would stumble over: rights, snapshots, poolers, connections, triggers, statistics
+    Doctor(DoctorArgs),
     /// List past runs, or show the whole of one
     History(HistoryArgs),
     /// List, export or retry the values that were rejected

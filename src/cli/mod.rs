@@ -7,6 +7,7 @@ mod check;
 mod context;
 mod ddl;
 mod demo;
+mod doctor;
 mod format;
 mod generate;
 mod history;
@@ -64,6 +65,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Check(check) => check::execute(check, signals).await,
         Command::Rejects(rejects) => rejects::execute(rejects, signals).await,
         Command::Test(test) => test::execute(test, signals).await,
+        Command::Doctor(doctor) => doctor::execute(doctor, signals).await,
         Command::History(history) => history::execute(history, signals).await,
         Command::Verify(verify) => verify::execute(verify, signals).await,
         Command::Generate(generate) => generate::execute(generate, signals).await,

@@ -332,13 +332,18 @@ fn count(rows: u64) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
-/// Creates the schema and its tables where they are missing. A role that may not create them can use
-/// what another role has created.
-async fn create(session: &Session) -> Result<()> {
+/// Whether the ledger is there, with everything that this version needs.
+pub async fn is_current(session: &Session) -> Result<bool> {
     let present = "SELECT count(*) = 1 FROM pg_attribute
          WHERE attrelid = to_regclass('xdoflow.runs') AND attname = 'resumes'
            AND to_regclass('xdoflow.fingerprint_edges') IS NOT NULL";
-    if session.query_one(present, &[]).await?.get(0) {
+    Ok(session.query_one(present, &[]).await?.get(0))
+}
+
+/// Creates the schema and its tables where they are missing. A role that may not create them can use
+/// what another role has created.
+async fn create(session: &Session) -> Result<()> {
+    if is_current(session).await? {
         return Ok(());
     }
     // Two first runs at once: the second waits here, then finds everything in place.

@@ -10,8 +10,8 @@ fn floor(module: &str) -> Option<u8> {
         "spec" | "pgcopy" | "partition" | "catalog" | "fingerprint" => 1,
         "transform" | "sqlgen" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
         "stage" => 3,
-        "pipeline" | "plan" | "status" | "history" | "check" | "verify" | "selftest" | "rejects"
-        | "workspace" | "bench" => 4,
+        "pipeline" | "plan" | "status" | "history" | "check" | "doctor" | "verify" | "selftest"
+        | "rejects" | "workspace" | "bench" => 4,
         "cli" => 5,
         _ => return None,
     })
@@ -19,8 +19,8 @@ fn floor(module: &str) -> Option<u8> {
 
 /// Modules of one floor that may use one another, beside the modules below them. The vocabulary of floor
 /// 0 is one thing.
-const SAME_FLOOR: [(&str, &str); 4] =
-    [("pipeline", "plan"), ("check", "plan"), ("verify", "plan"), ("bench", "plan")];
+const SAME_FLOOR: [(&str, &str); 5] =
+    [("pipeline", "plan"), ("check", "plan"), ("verify", "plan"), ("bench", "plan"), ("doctor", "check")];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("src can be read") {

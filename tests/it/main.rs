@@ -24,6 +24,7 @@ mod commands;
 mod copies;
 mod delta;
 mod demo;
+mod doctor;
 mod duplicates;
 mod exact;
 mod faults;
