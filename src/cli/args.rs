@@ -13,7 +13,10 @@ use crate::generate::Dirt;
 use crate::pipeline::MaxDeletes;
 use crate::summary::{Mode, ReadChoice};
 
-pub use tools::{DoctorArgs, HistoryArgs};
+pub use tools::{
+    CompletionsArgs, ConfigArgs, ConfigCommand, ConfigShowArgs, DoctorArgs, HistoryArgs, LineageArgs,
+    LineageFormat, ManArgs, SchemaArgs,
+};
 
 /// Streams JSON documents out of PostgreSQL, normalises them, and publishes them into typed tables
 #[derive(Debug, Parser)]
@@ -25,9 +28,18 @@ pub use tools::{DoctorArgs, HistoryArgs};
                   Start with: xdoflow demo --scale 0.1"
 )]
 pub struct Arguments {
+    /// Read connections and defaults from this file [default: xdoflow.toml in the current folder, where it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "XDOFLOW_CONFIG", help_heading = CONFIGURATION)]
+    pub config: Option<PathBuf>,
+    /// Use this profile of the file
+    #[arg(long, global = true, value_name = "NAME", env = "XDOFLOW_PROFILE", help_heading = CONFIGURATION)]
+    pub profile: Option<String>,
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// Where the help lists the options that all commands have.
+const CONFIGURATION: &str = "Configuration";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -59,6 +71,23 @@ pub enum Command {
     Sql(SqlArgs),
     /// Measure xdoflow beside what a user would pick instead: SQL of several kinds, and the server's own limit
     Bench(BenchArgs),
+    /// Show what xdoflow.toml, the environment and the defaults say
+    Config(ConfigArgs),
+    /// Print the JSON Schema of the pipeline files, or their reference
+    Schema(SchemaArgs),
+    /// Print where each column of V2 comes from, and what happens on the way
+    Lineage(LineageArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print a manual page, or write all of them
+    Man(ManArgs),
+}
+
+impl Command {
+    /// Whether it takes connections or defaults: the others work where the file of the configuration is wrong.
+    pub fn takes_settings(&self) -> bool {
+        !matches!(self, Self::Completions(_) | Self::Man(_) | Self::Schema(_) | Self::Config(_))
+    }
 }
 
 /// Which databases; shared by the commands that use them
@@ -178,6 +207,13 @@ pub struct RunArgs {
     /// Show what was coerced and rejected, column by column
     #[arg(short, long)]
     pub verbose: bool,
+    /// Run a shell command once the run has ended, well or not: the result as JSON on its standard input
+    ///
+    /// What --json prints stands on its standard input; of a run that failed or was interrupted an object with
+    /// run_id, outcome, error, detail and hint. XDOFLOW_OUTCOME is done, failed or interrupted, XDOFLOW_RUN the number
+    /// of the run, empty where none was begun. Its output goes to standard error. That it fails is a warning.
+    #[arg(long, value_name = "COMMAND", hide_env_values = true)]
+    pub notify: Option<String>,
 }
 
 /// The form of reading as it is typed.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::args::RunArgs;
 use super::context::{self, Databases};
+use super::notify::notify;
 use super::progress::{Outcome, ProgressMode, Ticker};
 use super::signals::Signals;
 use super::style::Style;
@@ -64,14 +65,25 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         changed: arguments.changed,
         progress: arguments.progress.progress,
     };
-    let mut summary = run(request, signals).await?;
-    summary.skipped = resumed.map(|run| run.published).unwrap_or_default();
-    if arguments.json {
-        context::print_json(&summary)?;
-    } else {
-        context::print(|out| super::report::run_summary(out, &summary, Style::stdout(), arguments.verbose))?;
+    let (run_id, mut outcome) = attempt(request, signals).await;
+    if let Ok(summary) = &mut outcome {
+        summary.skipped = resumed.map(|run| run.published).unwrap_or_default();
     }
+    let told = outcome.as_ref().map_or(Ok(()), |summary| tell(summary, arguments));
+    if let Some(command) = &arguments.notify {
+        notify(command, run_id, &outcome).await;
+    }
+    outcome?;
+    told?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn tell(summary: &RunSummary, arguments: &RunArgs) -> Result<()> {
+    if arguments.json {
+        context::print_json(summary)
+    } else {
+        context::print(|out| super::report::run_summary(out, summary, Style::stdout(), arguments.verbose))
+    }
 }
 
 /// The pipelines of a run that it has not published.
@@ -112,6 +124,11 @@ pub struct Request {
 
 /// Runs, with progress on standard error.
 pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
+    attempt(request, signals).await.1
+}
+
+/// The same; tells the number of the run, too, where it came to have one.
+async fn attempt(request: Request, signals: &Signals) -> (Option<i64>, Result<RunSummary>) {
     let progress = Arc::new(Progress::new(request.specs.iter().map(|spec| spec.entity.clone())));
     let ticker = Ticker::start(request.progress, Arc::clone(&progress));
     let job = Job {
@@ -128,9 +145,9 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
         resume: request.resume,
         safety: request.safety,
         changed: request.changed,
-        progress,
+        progress: Arc::clone(&progress),
     };
     let outcome = pipeline::run(job, signals.received()).await;
     ticker.finish(if outcome.is_ok() { Outcome::Done } else { Outcome::Stopped });
-    outcome
+    (progress.run_id(), outcome)
 }

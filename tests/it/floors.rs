@@ -8,7 +8,7 @@ fn floor(module: &str) -> Option<u8> {
     Some(match module {
         "error" | "name" | "schema" | "json" | "progress" | "summary" => 0,
         "spec" | "pgcopy" | "partition" | "catalog" | "fingerprint" => 1,
-        "transform" | "sqlgen" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
+        "transform" | "sqlgen" | "lineage" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
         "stage" => 3,
         "pipeline" | "plan" | "status" | "history" | "check" | "doctor" | "verify" | "selftest"
         | "rejects" | "workspace" | "bench" => 4,
