@@ -67,7 +67,7 @@ fn with_values(command: Command, chosen: &Chosen) -> Command {
 /// Changes the options of all commands that are settings.
 fn with_settings(command: Command, change: &mut impl FnMut(&str, clap::Arg) -> clap::Arg) -> Command {
     let left_out =
-        NOT_HERE.iter().find(|(name, _)| *name == command.get_name()).map_or(&[][..], |(_, ids)| ids);
+        NOT_HERE.iter().find(|(name, _)| *name == command.get_name()).map_or(&[][..], |(_, ids)| *ids);
     let command = command.mut_args(|arg| {
         let id = arg.get_id().as_str().to_owned();
         let is_setting = SETTINGS.iter().any(|setting| setting.key == id);

@@ -7,6 +7,8 @@ use crate::spec::model::{PipelineSpec, TargetSpec};
 
 /// Statistics are stale when more than one row in so many has changed since.
 const STALE_SHARE: i64 = 5;
+/// In a table of a few rows any plan will do.
+const STALE_LEAST: i64 = 1_000;
 /// Dead rows are worth a word from so many on, and from one in so many live ones.
 const DEAD_LEAST: i64 = 10_000;
 const DEAD_SHARE: i64 = 2;
@@ -19,7 +21,8 @@ pub(super) async fn source(session: &Session, spec: &PipelineSpec, notes: &mut N
     if columns.iter().any(|column| info.column(column).is_none()) {
         return Ok(info.bytes);
     }
-    let sql = "SELECT has_column_privilege($1, $2, 'SELECT') AND has_column_privilege($1, $3, 'SELECT')";
+    let sql = "SELECT has_column_privilege($1::oid, $2::text, 'SELECT')
+                 AND has_column_privilege($1::oid, $3::text, 'SELECT')";
     if session.query_one(sql, &[&info.oid, columns[0], columns[1]]).await?.get(0) {
         notes.ok("rights", "may be read");
     } else {
@@ -184,7 +187,7 @@ fn statistics(row: &Row, table: &str, notes: &mut Notes<'_>) {
         notes.ok("statistics", "empty");
     } else if row.get::<_, bool>("never") {
         notes.note(Level::Warning, "statistics", "was never analyzed: the server plans blindly", analyze);
-    } else if changed * STALE_SHARE > live {
+    } else if changed >= STALE_LEAST && changed * STALE_SHARE > live {
         let text = format!("{changed} changes since it was analyzed, of {live} rows");
         notes.note(Level::Warning, "statistics", text, analyze);
     } else {
@@ -210,7 +213,7 @@ const TARGET: &str = "
                  JOIN pg_class q ON q.oid = d.objid AND q.relkind = 'S'
                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
                  WHERE d.classid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype = 'a'
-                   AND a.attname <> ALL ($2) AND NOT has_sequence_privilege(d.objid, 'USAGE')
+                   AND a.attname::text <> ALL ($2::text[]) AND NOT has_sequence_privilege(d.objid, 'USAGE')
                  ORDER BY 1) AS sequences,
            ARRAY(SELECT tgname::text FROM pg_trigger
                  WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled IN ('O', 'A') ORDER BY 1) AS triggers,

@@ -52,10 +52,22 @@ fn the_command_line_beats_the_environment_which_beats_the_profile_which_beats_th
         json(&command.output().expect("the program runs"))["entity_counts"][0]["v1"].as_u64()
     };
     assert_eq!(rows(&|_| {}), Some(1), "the file");
-    assert_eq!(rows(&|command| drop(command.args(["--profile", "prod"]))), Some(2), "the profile");
-    assert_eq!(rows(&|command| drop(command.env("XDOFLOW_PROFILE", "prod"))), Some(2));
-    let both =
-        |command: &mut Command| drop(command.args(["--profile", "prod"]).env("XDOFLOW_SOURCE", url(2)));
+    assert_eq!(
+        rows(&|command| {
+            command.args(["--profile", "prod"]);
+        }),
+        Some(2),
+        "the profile"
+    );
+    assert_eq!(
+        rows(&|command| {
+            command.env("XDOFLOW_PROFILE", "prod");
+        }),
+        Some(2)
+    );
+    let both = |command: &mut Command| {
+        command.args(["--profile", "prod"]).env("XDOFLOW_SOURCE", url(2));
+    };
     assert_eq!(rows(&both), Some(3), "the environment");
     let all = |command: &mut Command| {
         both(command);
@@ -88,11 +100,31 @@ fn defaults_of_a_profile_hold_for_a_run_and_every_setting_has_a_variable() {
         change(&mut command);
         command.output().expect("the program runs").status.code()
     };
-    assert_eq!(run(&|command| drop(command.args(["--profile", "strict"]))), Some(1));
-    assert_eq!(run(&|command| drop(command.env("XDOFLOW_MAX_REJECTS", "0"))), Some(1));
-    assert_eq!(run(&|command| drop(command.args(["--profile", "strict", "--max-rejects", "1"]))), Some(0));
+    assert_eq!(
+        run(&|command| {
+            command.args(["--profile", "strict"]);
+        }),
+        Some(1)
+    );
+    assert_eq!(
+        run(&|command| {
+            command.env("XDOFLOW_MAX_REJECTS", "0");
+        }),
+        Some(1)
+    );
+    assert_eq!(
+        run(&|command| {
+            command.args(["--profile", "strict", "--max-rejects", "1"]);
+        }),
+        Some(0)
+    );
     assert_eq!(run(&|_| {}), Some(0));
-    assert_eq!(run(&|command| drop(command.env("XDOFLOW_JOBS", "0"))), Some(2));
+    assert_eq!(
+        run(&|command| {
+            command.env("XDOFLOW_JOBS", "0");
+        }),
+        Some(2)
+    );
 }
 
 #[test]

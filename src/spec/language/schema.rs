@@ -146,7 +146,7 @@ fn of_type(field: &Field) -> Vec<Value> {
         Types::All => return Vec::new(),
         Types::Parsed => {
             // What it asks for depends on its word.
-            let said = |words: &[&str]| json!({ "required": [field.name], "properties": { field.name: { "enum": words } } });
+            let said = |words: &[&str]| json!({ "required": [field.name], "properties": { (field.name): { "enum": words } } });
             return vec![
                 beside(said(&["money", "percent"]), typed(pattern(&[INTEGERS, FRACTIONS], Arrays::Allowed))),
                 beside(said(&["json"]), typed(pattern(&[JSONS], Arrays::Allowed))),
