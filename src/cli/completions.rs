@@ -35,9 +35,14 @@ pub fn man(arguments: &ManArgs) -> Result<ExitCode> {
         })?;
     }
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page)?;
+    page_of(command.clone()).render(&mut page)?;
     context::print(|out| out.write_all(&page))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The page of a command; below the program they have no version of their own.
+fn page_of(command: Command) -> Man {
+    Man::new(command).source(concat!("xdoflow ", env!("CARGO_PKG_VERSION")))
 }
 
 fn write_pages(command: Command, folder: &Path, pages: &mut usize) -> Result<()> {
@@ -47,7 +52,7 @@ fn write_pages(command: Command, folder: &Path, pages: &mut usize) -> Result<()>
     for sub in command.get_subcommands() {
         write_pages(sub.clone(), folder, pages)?;
     }
-    Man::new(command).generate_to(folder).map_err(failed)?;
+    page_of(command).generate_to(folder).map_err(failed)?;
     *pages += 1;
     Ok(())
 }

@@ -67,7 +67,7 @@ pub(super) async fn target(
     indexes(&row, notes);
     replication(&row, notes);
     fillfactor(&row, notes);
-    statistics(&row, &info.name.quoted(), notes);
+    statistics(&row, notes);
     if spec.derived.iter().any(|derived| derived.target.table == target.table) {
         notes.ok("derived", "filled from all documents together");
     }
@@ -178,11 +178,11 @@ fn fillfactor(row: &Row, notes: &mut Notes<'_>) {
     notes.ok("fillfactor", text);
 }
 
-fn statistics(row: &Row, table: &str, notes: &mut Notes<'_>) {
+fn statistics(row: &Row, notes: &mut Notes<'_>) {
     let number = |column: &str| row.get::<_, i64>(column);
     let (live, dead, changed) = (number("live"), number("dead"), number("changed"));
     let analyzed: Option<String> = row.get("analyzed");
-    let analyze = format!("let its owner say ANALYZE {table}");
+    let analyze = "let its owner say ANALYZE <table>";
     if number("main_bytes") == 0 {
         notes.ok("statistics", "empty");
     } else if row.get::<_, bool>("never") {
@@ -199,7 +199,7 @@ fn statistics(row: &Row, table: &str, notes: &mut Notes<'_>) {
             Level::Warning,
             "dead_rows",
             format!("{dead} dead rows beside {live} live ones: it is read and written more slowly"),
-            format!("let its owner say VACUUM {table}; look for transactions and replication slots that hold it back"),
+            "let its owner say VACUUM <table>; look for transactions and replication slots that hold it back",
         );
     }
 }

@@ -19,23 +19,11 @@ pub fn doctor(
     style: Style,
     width: Option<usize>,
 ) -> io::Result<()> {
-    let mut area = None;
-    for group in report.findings.chunk_by(|a, b| (a.area, &a.subject) == (b.area, &b.subject)) {
-        let Some(first) = group.first() else { continue };
-        if area != Some(first.area) {
-            area = Some(first.area);
-            writeln!(out, "{}", style.paint(Tone::Strong, heading(first.area)))?;
-        }
-        let well: Vec<&str> = of(group, |level| level == Level::Ok).map(|one| one.message.as_str()).collect();
-        if !well.is_empty() {
-            line(out, Level::Ok, &format!("{}: {}", first.subject, well.join("; ")), style, width)?;
-            for found in of(group, |level| level == Level::Ok) {
-                hint(out, found, style, width)?;
-            }
-        }
-        for found in of(group, |level| level != Level::Ok) {
-            line(out, found.level, &format!("{}: {}", found.subject, found.message), style, width)?;
-            hint(out, found, style, width)?;
+    for of_area in report.findings.chunk_by(|a, b| a.area == b.area) {
+        let Some(first) = of_area.first() else { continue };
+        writeln!(out, "{}", style.paint(Tone::Strong, heading(first.area)))?;
+        for line in lines(of_area) {
+            line.write(out, style, width)?;
         }
     }
     let (problems, warnings) = (report.problems as u64, report.warnings as u64);
@@ -50,8 +38,65 @@ pub fn doctor(
     writeln!(out, "\n{}", style.paint(tone, &verdict))
 }
 
-fn of(group: &[Finding], is: impl Fn(Level) -> bool) -> impl Iterator<Item = &Finding> {
-    group.iter().filter(move |found| is(found.level))
+/// What is told in one line: of all that it is true of.
+struct Line<'r> {
+    level: Level,
+    text: String,
+    subjects: Vec<&'r str>,
+    hints: Vec<&'r str>,
+}
+
+/// The findings of an area as lines, in the order in which they first come: what is well with a subject together, and
+/// the same text of several subjects once.
+fn lines(findings: &[Finding]) -> Vec<Line<'_>> {
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    let mut add = |level, text: String, found: &[&Finding]| {
+        let Some(subject) = found.first().map(|found| found.subject.as_str()) else { return };
+        let known = lines.iter().position(|line| line.level == level && line.text == text);
+        let index = known.unwrap_or_else(|| {
+            lines.push(Line { level, text, subjects: Vec::new(), hints: Vec::new() });
+            lines.len() - 1
+        });
+        let line = &mut lines[index];
+        line.subjects.push(subject);
+        for hint in found.iter().map(|found| found.hint.as_str()).filter(|hint| !hint.is_empty()) {
+            if !line.hints.contains(&hint) {
+                line.hints.push(hint);
+            }
+        }
+    };
+    for group in findings.chunk_by(|a, b| a.subject == b.subject) {
+        let (well, others): (Vec<&Finding>, Vec<&Finding>) =
+            group.iter().partition(|found| found.level == Level::Ok);
+        let text: Vec<&str> = well.iter().map(|found| found.message.as_str()).collect();
+        add(Level::Ok, text.join("; "), &well);
+        for found in others {
+            add(found.level, found.message.clone(), &[found]);
+        }
+    }
+    lines
+}
+
+impl Line<'_> {
+    /// Writes the sign and the text, below which its further lines and its hints stand.
+    fn write(&self, out: &mut dyn Write, style: Style, width: Option<usize>) -> io::Result<()> {
+        let (sign, tone) = match self.level {
+            Level::Ok => style.level(summary::Level::Good),
+            Level::Unknown => ("?", Tone::Dim),
+            Level::Warning => style.level(summary::Level::Warning),
+            Level::Problem => style.level(summary::Level::Critical),
+        };
+        let text = format!("{}: {}", self.subjects.join(", "), self.text);
+        let text = broken(&text, width.map(|width| width.saturating_sub(2)));
+        for (index, part) in text.lines().enumerate() {
+            let before = if index == 0 { style.paint(tone, sign) } else { " ".to_owned() };
+            writeln!(out, "{before} {part}")?;
+        }
+        for hint in &self.hints {
+            labelled(out, "  ", HINT, &broken(hint, width.map(|width| width.saturating_sub(8))), style)?;
+        }
+        Ok(())
+    }
 }
 
 fn heading(area: Area) -> &'static str {
@@ -60,30 +105,6 @@ fn heading(area: Area) -> &'static str {
         Area::Target => "target",
         Area::Pipelines => "pipelines",
     }
-}
-
-/// A sign and the text, below which its further lines stand.
-fn line(out: &mut dyn Write, level: Level, text: &str, style: Style, width: Option<usize>) -> io::Result<()> {
-    let (sign, tone) = match level {
-        Level::Ok => style.level(summary::Level::Good),
-        Level::Unknown => ("?", Tone::Dim),
-        Level::Warning => style.level(summary::Level::Warning),
-        Level::Problem => style.level(summary::Level::Critical),
-    };
-    let text = broken(text, width.map(|width| width.saturating_sub(2)));
-    for (index, part) in text.lines().enumerate() {
-        let before = if index == 0 { style.paint(tone, sign) } else { " ".to_owned() };
-        writeln!(out, "{before} {part}")?;
-    }
-    Ok(())
-}
-
-fn hint(out: &mut dyn Write, found: &Finding, style: Style, width: Option<usize>) -> io::Result<()> {
-    if found.hint.is_empty() {
-        return Ok(());
-    }
-    let text = broken(&found.hint, width.map(|width| width.saturating_sub(8)));
-    labelled(out, "  ", HINT, &text, style)
 }
 
 /// A text in lines of at most so many columns, broken between words; a longer word has a line of its own.
@@ -157,6 +178,25 @@ target
 1 problem, 1 warning
 ";
         assert_eq!(text(|out| doctor(out, &report(), PLAIN, None)), expected);
+    }
+
+    #[test]
+    fn what_is_true_of_several_tables_is_told_once_with_each_of_their_hints() {
+        let of =
+            |subject: &str, hint: &str| found(Level::Warning, Area::Target, subject, "has a trigger", hint);
+        let well = |subject: &str| found(Level::Ok, Area::Target, subject, "may be read", "");
+        let findings = vec![well("a"), of("a", "look"), well("b"), of("b", "look"), of("c", "look at c")];
+        let report = DoctorReport { problems: 0, warnings: 3, findings };
+        let expected = "\
+target
+✓ a, b: may be read
+! a, b, c: has a trigger
+  hint: look
+  hint: look at c
+
+no problem, 3 warnings
+";
+        assert_eq!(text(|out| doctor(out, &report, PLAIN, None)), expected);
     }
 
     #[test]
