@@ -63,7 +63,7 @@ impl Bench {
         options.extend(step.contender.read.map(ReadPath::name).into_iter().flat_map(|read| ["--read", read]));
         let ids = self.ids_file(step.subject).display().to_string();
         match step.scenario {
-            Scenario::Backfill => options.extend(["--ids", &ids]),
+            Scenario::Backfill => options.extend(["--ids-file", &ids]),
             Scenario::Refresh | Scenario::NoChange if mode == Mode::Merge => options.push("--prune"),
             _ => {}
         }

@@ -166,9 +166,12 @@ pub struct RunArgs {
     /// Connections that read, and threads that transform [default: the number of cores, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
-    /// Read only the rows with the ids in this file, one a line, or entity,id; nothing is deleted or derived
-    #[arg(long, value_name = "FILE", conflicts_with = "prune")]
-    pub ids: Option<PathBuf>,
+    #[command(flatten)]
+    pub only: OnlyArgs,
+    /// Read V1 from this file instead of a database: .csv with the columns id and xdo, or .jsonl with a line such as
+    /// {"id": 17, "xdo": {…}} for each row; either may be .gz or .zst. One entity
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["changed", "resume"])]
+    pub from: Option<PathBuf>,
     /// Stop, with the targets as before, when more values than this are rejected
     #[arg(long, value_name = "N")]
     pub max_rejects: Option<u64>,
@@ -189,7 +192,7 @@ pub struct RunArgs {
     /// Go on with a run that died, or with the last one: its entities, its mode; what it has published is
     /// skipped, what it has staged and V1 still holds is not read again
     #[arg(long, value_name = "RUN",
-          conflicts_with_all = ["entities", "mode", "prune", "changed", "ids", "dry_run", "stage_all"])]
+          conflicts_with_all = ["entities", "mode", "prune", "changed", "only", "dry_run", "stage_all"])]
     pub resume: Option<Option<i64>>,
     /// Keep rejected values out of the quarantine: only their places and the reasons are kept
     #[arg(long)]
@@ -214,6 +217,24 @@ pub struct RunArgs {
     /// of the run, empty where none was begun. Its output goes to standard error. That it fails is a warning.
     #[arg(long, value_name = "COMMAND", hide_env_values = true)]
     pub notify: Option<String>,
+}
+
+/// A backfill: which rows alone are read. All that is given must hold; nothing is deleted, and nothing derived
+#[derive(Clone, Debug, Args)]
+#[group(id = "only", multiple = true, conflicts_with_all = ["prune", "changed"])]
+pub struct OnlyArgs {
+    /// Read only the rows with these ids: 17,20-99
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = super::ids::range, allow_hyphen_values = true)]
+    pub ids: Vec<(i64, i64)>,
+    /// Read only the rows with the ids in this file, one a line, or entity,id
+    #[arg(long, value_name = "FILE")]
+    pub ids_file: Option<PathBuf>,
+    /// Read only the rows for which this condition holds, in the SQL of V1's server: "xdo->>'status' = 'Active'"
+    #[arg(long = "where", value_name = "SQL")]
+    pub condition: Option<String>,
+    /// Read only so many rows of each entity, those with the lowest ids
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
 }
 
 /// The form of reading as it is typed.

@@ -18,7 +18,7 @@ use super::{format, report};
 use crate::error::{Error, Result};
 use crate::generate::Generator;
 use crate::pg::{Database, Settings, Side, raw};
-use crate::pipeline::{RejectBudget, Safety};
+use crate::pipeline::{Only, RejectBudget, Safety};
 use crate::server::{Server, ServerOptions};
 use crate::spec;
 use crate::status::status;
@@ -189,7 +189,7 @@ impl Stage {
             read,
             jobs,
             budget,
-            only_ids: None,
+            only: Only::default(),
             stage_all: false,
             resume: None,
             safety: Safety::default(),

@@ -29,6 +29,8 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("xdoflow run --dry-run --prune", "what would change? nothing is written to a target"),
             ("xdoflow run --prune", "make V2 equal to V1"),
             ("xdoflow run users agents", "only some entities"),
+            ("xdoflow run agents --ids 17,20-99", "only some rows; nothing is deleted"),
+            ("xdoflow run agents --from agents.csv", "V1 from a file"),
             ("xdoflow run --changed --prune", "only what moved since the last run"),
             ("xdoflow run --profile prod --notify 'mail -s xdoflow ops'", "tell somebody when it is done"),
             ("xdoflow run --json > result.json", "feed a program"),

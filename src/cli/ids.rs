@@ -1,4 +1,4 @@
-//! `--ids FILE`: the rows that alone are to be read.
+//! `--ids LIST` and `--ids-file FILE`: the rows that alone are to be read.
 
 use std::path::Path;
 
@@ -30,6 +30,26 @@ pub fn read(file: &Path, specs: &[PipelineSpec]) -> Result<Vec<Vec<i64>>> {
     Ok(ids)
 }
 
+/// Reads an id, or the first and the last of a range: `17`, `20-99`, `-9--3`.
+///
+/// # Errors
+/// Where it is neither, or the range ends before it begins.
+pub fn range(text: &str) -> Result<(i64, i64), String> {
+    let number = |text: &str| text.trim().parse::<i64>();
+    if let Ok(id) = number(text) {
+        return Ok((id, id));
+    }
+    // A sign may stand before each number; the first hyphen behind a digit is that of the range.
+    let digit = text.find(|letter: char| letter.is_ascii_digit()).unwrap_or(0);
+    let hyphen = text[digit..].find('-').map(|place| digit + place);
+    let ends = hyphen.map(|place| (number(&text[..place]), number(&text[place + 1..])));
+    match ends {
+        Some((Ok(first), Ok(last))) if first <= last => Ok((first, last)),
+        Some((Ok(first), Ok(last))) => Err(format!("the range from {first} to {last} holds no id")),
+        _ => Err("an id is a whole number, and a range is two of them: 20-99".to_owned()),
+    }
+}
+
 fn parse(line: &str, specs: &[PipelineSpec]) -> Result<(usize, i64), String> {
     let (place, id) = match line.split_once(',') {
         Some((entity, id)) => {
@@ -47,6 +67,18 @@ fn parse(line: &str, specs: &[PipelineSpec]) -> Result<(usize, i64), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_is_one_id_or_two_of_either_sign() {
+        assert_eq!(range("17"), Ok((17, 17)));
+        assert_eq!(range(" 20-99 "), Ok((20, 99)));
+        assert_eq!(range("-9--3"), Ok((-9, -3)));
+        assert_eq!(range("-9-3"), Ok((-9, 3)));
+        assert!(range("99-20").unwrap_err().contains("holds no id"));
+        for wrong in ["", "-", "a", "1-", "-1-", "1-b", "9223372036854775808", "1.5", "é-1"] {
+            assert!(range(wrong).unwrap_err().contains("a range is two"), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_line_is_an_id_or_an_entity_and_an_id() {

@@ -12,7 +12,7 @@ use super::signals::Signals;
 use super::style::Style;
 use super::{format, report};
 use crate::error::{Error, Result};
-use crate::pipeline::{RejectBudget, Safety};
+use crate::pipeline::{Only, RejectBudget, Safety};
 use crate::rejects::{self, Selection};
 use crate::spec::PipelineSpec;
 use crate::summary::{Mode, ReadChoice};
@@ -92,7 +92,7 @@ async fn execute_retry(arguments: &RetryArgs, signals: &Signals) -> Result<ExitC
         read: ReadChoice::Auto,
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget::default(),
-        only_ids: Some(ids),
+        only: Only { ids: Some(ids), ..Only::default() },
         stage_all: false,
         resume: None,
         safety: Safety { no_raw: arguments.no_raw, ..Safety::default() },

@@ -1,17 +1,22 @@
 //! `xdoflow run`
 
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::args::RunArgs;
+use super::args::{OnlyArgs, RunArgs};
 use super::context::{self, Databases};
+use super::format;
 use super::notify::notify;
 use super::progress::{Outcome, ProgressMode, Ticker};
 use super::signals::Signals;
 use super::style::Style;
+use crate::dump::Dump;
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Job, RejectBudget, Resumable, Safety};
+use crate::pg::Side;
+use crate::pipeline::{self, Job, Only, RejectBudget, Resumable, Safety};
 use crate::progress::Progress;
 use crate::spec::PipelineSpec;
 use crate::summary::{Mode, ReadChoice, RunSummary};
@@ -39,10 +44,10 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         Some(run) => left_of(run, context::all_pipelines(&arguments.pipelines)?)?,
         None => context::pipelines(&arguments.pipelines)?,
     };
-    let only_ids = arguments.ids.as_deref().map(|file| super::ids::read(file, &specs)).transpose()?;
-    if only_ids.is_some() && mode == Mode::Replace {
-        return Err(Error::usage("--ids has no meaning with --mode replace")
-            .detail("replace makes the target the image of all of V1")
+    let only = only(&arguments.only, &specs)?;
+    if only.is_some() && mode == Mode::Replace {
+        return Err(Error::usage("some rows of V1 cannot be all of the target")
+            .detail("--mode replace makes the target the image of all of V1")
             .hint("use --mode merge or --mode insert"));
     }
     let request = Request {
@@ -53,7 +58,7 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         read: ReadChoice::from(arguments.read.read),
         jobs: context::jobs(arguments.jobs),
         budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
-        only_ids,
+        only,
         stage_all: arguments.stage_all,
         resume: resumed.as_ref().map(|run| run.run_id),
         safety: Safety {
@@ -65,7 +70,10 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         changed: arguments.changed,
         progress: arguments.progress.progress,
     };
-    let (run_id, mut outcome) = attempt(request, signals).await;
+    let (run_id, mut outcome) = match &arguments.from {
+        Some(file) => attempt_from(file, request, signals).await,
+        None => attempt(request, signals).await,
+    };
     if let Ok(summary) = &mut outcome {
         summary.skipped = resumed.map(|run| run.published).unwrap_or_default();
     }
@@ -84,6 +92,21 @@ fn tell(summary: &RunSummary, arguments: &RunArgs) -> Result<()> {
     } else {
         context::print(|out| super::report::run_summary(out, summary, Style::stdout(), arguments.verbose))
     }
+}
+
+/// The rows that the arguments name.
+fn only(arguments: &OnlyArgs, specs: &[PipelineSpec]) -> Result<Only> {
+    if !arguments.ids.is_empty() && specs.len() > 1 {
+        return Err(Error::usage("--ids names rows of one table, and this run has several entities")
+            .hint("name the entity, or use --ids-file with lines such as agents,4711"));
+    }
+    let file = arguments.ids_file.as_deref();
+    Ok(Only {
+        ids: file.map(|file| super::ids::read(file, specs)).transpose()?,
+        ranges: arguments.ids.clone(),
+        condition: arguments.condition.clone(),
+        limit: arguments.limit,
+    })
 }
 
 /// The pipelines of a run that it has not published.
@@ -110,8 +133,8 @@ pub struct Request {
     pub read: ReadChoice,
     pub jobs: usize,
     pub budget: RejectBudget,
-    /// For each pipeline the ids that alone are read.
-    pub only_ids: Option<Vec<Vec<i64>>>,
+    /// The rows that alone are read, where it is not all of them.
+    pub only: Only,
     /// Stage every row, whatever could be spared.
     pub stage_all: bool,
     /// A run to go on with.
@@ -120,6 +143,39 @@ pub struct Request {
     /// Read only what has changed since the last run.
     pub changed: bool,
     pub progress: ProgressMode,
+}
+
+/// Runs with V1 from a file; tells the number of the run, too.
+async fn attempt_from(
+    file: &Path,
+    mut request: Request,
+    signals: &Signals,
+) -> (Option<i64>, Result<RunSummary>) {
+    let dump = match load(file, &mut request, signals).await {
+        Ok(dump) => dump,
+        Err(error) => return (None, Err(error)),
+    };
+    let (run_id, outcome) = attempt(request, signals).await;
+    let closed = dump.close().await;
+    (run_id, closed.and(outcome))
+}
+
+/// Loads the file, and lets the request read it.
+async fn load(file: &Path, request: &mut Request, signals: &Signals) -> Result<Dump> {
+    let [spec] = request.specs.as_mut_slice() else {
+        return Err(Error::usage("a file is V1 of one entity").hint("name the entity"));
+    };
+    let target = &request.databases.target;
+    let began = Instant::now();
+    let dump = Dump::load(target, file, &spec.source, signals.received()).await?;
+    if !matches!(request.progress, ProgressMode::None | ProgressMode::Json) {
+        let (rows, seconds) = (format::count(dump.rows), began.elapsed().as_secs_f64());
+        // Where standard error is closed there is nobody to tell.
+        let _ = writeln!(anstream::stderr(), "{}: {rows} rows read in {seconds:.1} s", file.display());
+    }
+    spec.source = dump.source(&spec.source);
+    request.databases.source = target.as_side(Side::Source);
+    Ok(dump)
 }
 
 /// Runs, with progress on standard error.
@@ -140,7 +196,7 @@ async fn attempt(request: Request, signals: &Signals) -> (Option<i64>, Result<Ru
         read: request.read,
         jobs: request.jobs,
         budget: request.budget,
-        only_ids: request.only_ids,
+        only: request.only,
         stage_all: request.stage_all,
         resume: request.resume,
         safety: request.safety,

@@ -103,6 +103,12 @@ impl Database {
         Self { side, settings: Arc::new(settings), limits: Limits::default(), backends: Arc::default() }
     }
 
+    /// The same database in the other part: what is kept of sessions is kept for each part.
+    #[must_use]
+    pub fn as_side(&self, side: Side) -> Self {
+        Self { side, backends: Arc::default(), ..self.clone() }
+    }
+
     /// The same database, with sessions that wait so long.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {

@@ -172,7 +172,7 @@ impl Fingerprints {
             now(run, plan, snapshot, session),
             ledger::last_run_failed(session, ledger.run_id(), &plan.entity)
         )?;
-        let keeps = run.job.only_ids.is_none() && run.job.mode != Mode::Insert && now.is_ok();
+        let keeps = !run.job.only.is_some() && run.job.mode != Mode::Insert && now.is_ok();
         let asks = run.job.changed && kept.is_some();
         let rows = kept.as_ref().map_or(0, |state| u64::try_from(state.rows).unwrap_or(0));
         let rows = earlier.as_ref().map_or(rows, |(_, rows)| *rows);
@@ -205,8 +205,8 @@ impl Fingerprints {
         lane: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<Scope> {
         let job = &self.run.job;
-        if let Some(ids) = &job.only_ids {
-            return Ok(Scope::Ids(ids[self.plan.index].clone()));
+        if let Some(ids) = self.run.only(&self.plan) {
+            return Ok(Scope::Ids(ids.to_vec()));
         }
         if !job.changed {
             return Ok(Scope::All);

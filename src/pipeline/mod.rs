@@ -15,6 +15,7 @@ mod budget;
 mod changed;
 mod derive;
 mod entity;
+mod only;
 mod piece;
 mod publish;
 mod resume;
@@ -49,6 +50,7 @@ pub use crate::stage::publish::MaxDeletes;
 pub use budget::RejectBudget;
 use changed::{Fingerprints, Scope};
 use entity::{EntityRun, Start};
+pub use only::Only;
 use piece::{Brought, Lane, Piece};
 use resume::Kept;
 
@@ -70,8 +72,8 @@ pub struct Job {
     pub jobs: usize,
     /// How many rejects an entity may have.
     pub budget: RejectBudget,
-    /// For each spec the ids that alone are read; nothing is deleted then, and nothing derived.
-    pub only_ids: Option<Vec<Vec<i64>>>,
+    /// The rows that alone are read, where it is not all of them.
+    pub only: Only,
     /// Whether all rows are staged, even where that could be spared.
     pub stage_all: bool,
     /// A run that died, and that this one goes on with.
@@ -109,6 +111,8 @@ struct Run {
     source_server: OnceCell<Result<ServerIdentity, String>>,
     /// How many rows each entity has under the snapshot, once the server has counted them.
     counted: Vec<OnceLock<u64>>,
+    /// For each entity the ids that alone are read, once the snapshot stands, where it is not all of them.
+    only: OnceLock<Vec<Vec<i64>>>,
 }
 
 /// Runs a job to its end, or until `interrupted` is ready. Either all targets of an entity are
@@ -128,6 +132,7 @@ pub async fn run(job: Job, interrupted: impl Future<Output = ()>) -> Result<RunS
         lanes,
         run_id: OnceLock::new(),
         source_server: OnceCell::new(),
+        only: OnceLock::new(),
     });
     let outcome = tokio::select! {
         outcome = Arc::clone(&run).attempt() => outcome,
@@ -148,7 +153,7 @@ impl Run {
         let new_run = NewRun {
             mode: job.mode,
             prune: job.prune,
-            partial: job.only_ids.is_some(),
+            partial: job.only.is_some(),
             entities: &entities,
             dry_run: job.safety.dry_run,
             resumes: job.resume,
@@ -164,6 +169,14 @@ impl Run {
 
         let sources: Vec<_> = plans.iter().map(|plan| &plan.source).collect();
         let snapshot = Arc::new(SourceSnapshot::export(&job.source, &sources).await?);
+        if job.only.is_some() {
+            let mut only = Vec::new();
+            for plan in &plans {
+                only.push(job.only.resolve(&snapshot, plan).await?);
+            }
+            // Nobody else names any.
+            let _ = self.only.set(only);
+        }
         let mut running = JoinSet::new();
         if !job.changed {
             running.spawn(Arc::clone(&self).count(plans.clone(), Arc::clone(&snapshot)));
@@ -193,6 +206,11 @@ impl Run {
         })
     }
 
+    /// The ids of an entity that alone are read, where it is not all of them.
+    fn only(&self, plan: &EntityPlan) -> Option<&[i64]> {
+        self.only.get().map(|only| only[plan.index].as_slice())
+    }
+
     /// Counts the rows that are to come, for whoever watches, and to compare them with those that came. Without
     /// its connection a run goes on: the publish counts then.
     async fn count(
@@ -209,8 +227,7 @@ impl Run {
     async fn count_all(&self, plans: &[Arc<EntityPlan>], snapshot: &SourceSnapshot) -> Result<()> {
         let session = snapshot.reader(&self.job.source, "count").await?;
         for plan in plans {
-            let ids = self.job.only_ids.as_ref().map(|ids| ids[plan.index].as_slice());
-            let rows = plan.source.count(&session, ids).await?;
+            let rows = plan.source.count(&session, self.only(plan)).await?;
             // Nobody else counts.
             let _ = self.counted[plan.index].set(rows);
             self.job.progress.entity(plan.index).expect(rows, plan.program.targets().len() as u64);

@@ -342,7 +342,10 @@ pub async fn is_current(session: &Session) -> Result<bool> {
 
 /// Creates the schema and its tables where they are missing. A role that may not create them can use
 /// what another role has created.
-async fn create(session: &Session) -> Result<()> {
+///
+/// # Errors
+/// Those of the server, such as that the role may create nothing.
+pub async fn create(session: &Session) -> Result<()> {
     if is_current(session).await? {
         return Ok(());
     }

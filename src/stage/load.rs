@@ -2,7 +2,7 @@
 //!
 //! A connection carries one COPY at a time. So the rows of the table whose COPY is open go out at once,
 //! those of the others wait in memory, and when [`PENDING_BYTES`] have gathered, the table with the most
-//! has its turn. A pipeline of one target never changes over; one of five does so once for each mebibyte,
+//! has its turn. A pipeline of one target never changes over; one of five does so once for each half of a mebibyte,
 //! which costs a round trip. A connection for each table and lane instead would cost a hundred of them at
 //! eight lanes, and gains nothing: the lanes keep the server's cores busy.
 //!
@@ -14,7 +14,7 @@ use crate::pg::{Loader, Session};
 use crate::pgcopy::RowBuffer;
 
 /// How many bytes wait, over all tables, before another table has its turn.
-const PENDING_BYTES: usize = 1 << 20;
+const PENDING_BYTES: usize = 512 << 10;
 
 /// Loads rows into several tables.
 pub struct Writer {

@@ -264,6 +264,28 @@ fn a_v1_that_was_there_is_measured_but_never_changed() {
 }
 
 #[test]
+fn named_entities_have_rows_of_their_own_beside_the_workspace_of_all() {
+    let database = Database::workspace();
+    let arguments = ["users", "workspace", "--samples", "1", "--scenarios", "backfill", "--contenders"];
+    let report = bench(&database, &[&arguments[..], &["xdoflow-merge:text"]].concat());
+    let rows: Vec<(&str, &str, u64)> = results(&report)
+        .iter()
+        .map(|row| {
+            let word = |name: &str| row[name].as_str().expect("a word");
+            let rows = number(row, "rows_per_s") * number(row, "median_ms") / 1000.0;
+            (word("entity"), word("contender"), rows.round() as u64)
+        })
+        .collect();
+    let half = |table: &str| -> u64 {
+        let rows: u64 = database.value(&format!("SELECT count(*) FROM {table}")).parse().expect("a count");
+        (rows / 2).clamp(1, 10_000)
+    };
+    let all = ["mvpw1_41", "mvpw1_36", "mvpw1_34", "mvpw1_39", "mvpw1_48"].map(half);
+    let sum = all.iter().sum();
+    assert_eq!(rows, [("users", "xdoflow merge", all[0]), ("workspace", "xdoflow merge", sum)]);
+}
+
+#[test]
 fn a_v2_that_holds_rows_is_left_as_it_is() {
     let database = Database::workspace();
     database.sql("INSERT INTO mvpw5_667 (user_id) VALUES (7)");
@@ -317,46 +339,6 @@ fn ctrl_c_ends_a_bench_and_takes_away_what_it_has_made() {
     let (code, text) = running.end();
     assert_eq!(code, Some(143), "{text}");
     assert_eq!(temp.content(), [] as [PathBuf; 0]);
-}
-
-#[test]
-fn a_run_of_ids_reads_only_these_and_deletes_nothing() {
-    let database = Database::workspace();
-    let files = Temp::new("ids");
-    let file = files.path().join("ids");
-    let ids = database.lines("SELECT id FROM mvpw1_41 ORDER BY id LIMIT 3");
-    database.sql("INSERT INTO mvpw5_664 (id, first_name, email) VALUES (999999, 'only', 'V2')");
-    // The second stands twice, the last is in no row.
-    fs::write(&file, format!("{}\n\n{}\n{}\n888888\n", ids[1], ids[2], ids[1])).expect("the file");
-    let path = file.to_str().expect("UTF-8");
-    let summary = database.json(&["run", "users", "--ids", path]);
-    assert_eq!(summary["entities"][0]["rows_read"], 2);
-    let found = database.lines("SELECT id FROM mvpw5_664 ORDER BY id");
-    assert_eq!(found, [ids[1].as_str(), ids[2].as_str(), "999999"]);
-
-    let agent = database.value("SELECT min(id) FROM mvpw1_36");
-    fs::write(&file, format!("users,{}\nagents, {agent}\n", ids[0])).expect("the file");
-    let summary = database.json(&["run", "users", "agents", "--ids", path]);
-    let read: Vec<u64> = summary["entities"]
-        .as_array()
-        .expect("entities")
-        .iter()
-        .filter_map(|entity| entity["rows_read"].as_u64())
-        .collect();
-    assert_eq!(read, [1, 1]);
-    assert_eq!(database.lines("SELECT id FROM mvpw5_670"), [agent]);
-
-    for (text, arguments, expected) in [
-        ("7\n", vec!["run", "users", "agents"], "line 1: there are several entities"),
-        ("users,7\n\nusers,x\n", vec!["run", "users"], "line 3: \"x\" is not an id"),
-        ("agents,7\n", vec!["run", "users"], "this run has no entity \"agents\""),
-        ("7\n", vec!["run", "users", "--mode", "replace"], "--ids has no meaning with --mode replace"),
-    ] {
-        fs::write(&file, text).expect("the file");
-        let output = database.xdoflow(&[arguments.as_slice(), &["--ids", path]].concat());
-        assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
-    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn floor(module: &str) -> Option<u8> {
         "transform" | "sqlgen" | "lineage" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
         "stage" => 3,
         "pipeline" | "plan" | "status" | "history" | "check" | "doctor" | "verify" | "selftest"
-        | "rejects" | "workspace" | "bench" => 4,
+        | "rejects" | "workspace" | "bench" | "dump" => 4,
         "cli" => 5,
         _ => return None,
     })

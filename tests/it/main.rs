@@ -15,6 +15,7 @@ mod oracle;
 mod proxy;
 mod support;
 
+mod backfill;
 mod bench;
 mod casts;
 mod changed;
