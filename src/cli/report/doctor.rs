@@ -49,32 +49,34 @@ struct Line<'r> {
 /// The findings of an area as lines, in the order in which they first come: what is well with a subject together, and
 /// the same text of several subjects once.
 fn lines(findings: &[Finding]) -> Vec<Line<'_>> {
-    let mut lines: Vec<Line<'_>> = Vec::new();
-    let mut add = |level, text: String, found: &[&Finding]| {
-        let Some(subject) = found.first().map(|found| found.subject.as_str()) else { return };
-        let known = lines.iter().position(|line| line.level == level && line.text == text);
-        let index = known.unwrap_or_else(|| {
-            lines.push(Line { level, text, subjects: Vec::new(), hints: Vec::new() });
-            lines.len() - 1
-        });
-        let line = &mut lines[index];
-        line.subjects.push(subject);
-        for hint in found.iter().map(|found| found.hint.as_str()).filter(|hint| !hint.is_empty()) {
-            if !line.hints.contains(&hint) {
-                line.hints.push(hint);
-            }
-        }
-    };
+    let mut lines = Vec::new();
     for group in findings.chunk_by(|a, b| a.subject == b.subject) {
         let (well, others): (Vec<&Finding>, Vec<&Finding>) =
             group.iter().partition(|found| found.level == Level::Ok);
         let text: Vec<&str> = well.iter().map(|found| found.message.as_str()).collect();
-        add(Level::Ok, text.join("; "), &well);
+        add(&mut lines, text.join("; "), &well);
         for found in others {
-            add(found.level, found.message.clone(), &[found]);
+            add(&mut lines, found.message.clone(), &[found]);
         }
     }
     lines
+}
+
+/// Adds findings of one subject and one level to the line of their text.
+fn add<'r>(lines: &mut Vec<Line<'r>>, text: String, found: &[&'r Finding]) {
+    let Some(&Finding { level, ref subject, .. }) = found.first().copied() else { return };
+    let known = lines.iter().position(|line| line.level == level && line.text == text);
+    let index = known.unwrap_or_else(|| {
+        lines.push(Line { level, text, subjects: Vec::new(), hints: Vec::new() });
+        lines.len() - 1
+    });
+    let line = &mut lines[index];
+    line.subjects.push(subject);
+    for hint in found.iter().map(|found| found.hint.as_str()).filter(|hint| !hint.is_empty()) {
+        if !line.hints.contains(&hint) {
+            line.hints.push(hint);
+        }
+    }
 }
 
 impl Line<'_> {
