@@ -197,21 +197,10 @@ fn dress_at(command: Command, path: &str) -> Command {
     command.after_help(behind(short)).after_long_help(behind(long))
 }
 
-/// The lines of the examples: what each does stands above it where they would be too wide for one line.
+/// The lines of the examples: what each does above it, so that narrow terminals need not break them.
 fn written(examples: &[Example]) -> String {
-    /// Columns that every terminal has.
-    const ROOM: usize = 78;
-    let longest = examples.iter().map(|(line, _)| line.len()).max().unwrap_or(0);
-    let mut text = String::from("Examples:");
-    for (line, what) in examples {
-        let fits = examples.iter().all(|(_, what)| 2 + longest + 4 + what.chars().count() <= ROOM);
-        if fits {
-            text.push_str(&format!("\n  {line:<longest$}  # {what}"));
-        } else {
-            text.push_str(&format!("\n  # {what}\n  {line}"));
-        }
-    }
-    text
+    let lines = examples.iter().map(|(line, what)| format!("\n  # {what}\n  {line}"));
+    std::iter::once("Examples:".to_owned()).chain(lines).collect()
 }
 
 #[cfg(test)]
@@ -268,10 +257,7 @@ mod tests {
         let help = command.find_subcommand_mut("verify").expect("verify").render_help().to_string();
         let (before, behind) = help.split_once("Exit codes: 0 equal").expect("the exit codes");
         assert!(!before.contains("Examples:"), "{help}");
-        assert!(
-            behind.contains("\nExamples:\n  xdoflow verify                          # every cell\n"),
-            "{help}"
-        );
+        assert!(behind.contains("\nExamples:\n  # every cell\n  xdoflow verify\n"), "{help}");
         let long = command.find_subcommand_mut("bench").expect("bench").render_long_help().to_string();
         assert!(long.contains("Contenders, each with") && long.contains("Examples:\n"), "{long}");
     }

@@ -12,7 +12,9 @@
 //! What cannot be known is said to be unknown. SQL has no view of a free disk: what is told is the size of the tables
 //! and what a run may write beside them. Everything of V2 may be written once more beside itself (a full staging
 //! table, or dead rows where every row is updated), a first load makes tables no larger than V1's, and WAL piles up
-//! to `max_wal_size` between two checkpoints, or more where an archive or a replica is behind.
+//! to `max_wal_size` between two checkpoints, or more where an archive or a replica is behind. That is meant to be
+//! enough, not to be exact: on a workspace of `demo --scale 0.02` (PostgreSQL 15) a first load made the database larger
+//! by the size of V2 and wrote 1.1 times that as WAL, and a run with `--stage-all` that updated every row by 1.4 times.
 
 mod ledger;
 mod server;

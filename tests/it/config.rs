@@ -204,7 +204,7 @@ fn what_fills_or_empties_a_database_takes_no_connection_from_the_file() {
     let mut bench = within(folder.path());
     bench.args(["bench", "users", "--scale", "0.01"]).env("XDOFLOW_PG_BIN", "/nonexistent");
     let output = bench.output().expect("it runs");
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("/nonexistent"), "{}", stderr(&output));
     assert_eq!(database.value("SELECT to_regclass('mvpw1_41') IS NULL"), "t");
 }

@@ -31,7 +31,7 @@ fn without_a_ledger_there_is_no_run_yet() {
     let one = database.xdoflow(&["history", "7"]);
     assert_eq!(one.status.code(), Some(1));
     assert!(stderr(&one).starts_with("error: there is no run 7\n"), "{}", stderr(&one));
-    assert_eq!(database.value("SELECT to_regnamespace('xdoflow') IS NULL"), "t", "nothing was created");
+    assert_eq!(database.value("SELECT to_regclass('xdoflow.runs') IS NULL"), "t", "nothing was created");
 }
 
 #[test]
