@@ -110,7 +110,7 @@ pub fn run_details(
     targets(out, &details.details, style, width)?;
     writeln!(
         out,
-        "\n{} read from V1, {}, {} of them accepted by a later run",
+        "\n{} read, {}, {} of them accepted since",
         format::counted(run.rows_read, "row"),
         format::counted(run.rejects, "reject"),
         format::count(details.resolved)
@@ -280,7 +280,7 @@ mod tests {
         let runs = vec![record(3, "failed", Some("no")), record(2, "done", None), record(1, "died", None)];
         let seen = History { count: 9, runs };
         let expected = "\
-Run  Started (UTC)     State   Mode             Took    Read  Inserted  Updated  Deleted  Rejects  Entities
+Run  Started (UTC)     State   Mode              Took    Read  Inserted  Updated  Deleted  Rejects  Entities
   3  2025-01-15 10:00  failed  merge           18.2 s  37,376         3        ·        ·       14  1 of 2: users agents
   2  2025-01-15 10:00  done    merge --prune   18.2 s  37,376         3        ·        ·       14  users agents
   1  2025-01-15 10:00  died    merge, dry run  18.2 s  37,376         3        ·        ·       14  1 of 2: users agents
@@ -352,7 +352,7 @@ message   connection lost
 Entity  Target  Table      Inserted  Updated  Deleted  Unchanged  Quarantined  Filtered
 users   user    mvpw5_664         3        ·        ·        332            ·         ·
 
-37,376 rows read from V1, 14 rejects, 2 of them accepted by a later run
+37,376 rows read, 14 rejects, 2 of them accepted since
 
 Column    Met                 Count  Ids
 user.age  blank_to_null       1,200  1
