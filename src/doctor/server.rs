@@ -171,7 +171,7 @@ pub(super) async fn pooler(database: &Database, notes: &mut Notes<'_>) -> Result
             return Ok(());
         }
     }
-    notes.ok("pooler", "no pooler in transaction mode in between");
+    notes.ok("pooler", "two connections are two sessions: no pooler shares them");
     Ok(())
 }
 

@@ -204,7 +204,8 @@ fn statistics(row: &Row, notes: &mut Notes<'_>) {
     }
 }
 
-/// $2 are the columns that the pipeline fills: a sequence behind one of those is not asked.
+/// $2 are the columns that the pipeline fills: a sequence behind one of those is not asked. The right is asked behind
+/// CASE: the server may ask it before it joins, of what is no sequence, and that is an error.
 const TARGET: &str = "
     SELECT has_table_privilege(c.oid, 'SELECT') AS select, has_table_privilege(c.oid, 'INSERT') AS insert,
            has_table_privilege(c.oid, 'UPDATE') AS update, has_table_privilege(c.oid, 'DELETE') AS delete,
@@ -213,7 +214,8 @@ const TARGET: &str = "
                  JOIN pg_class q ON q.oid = d.objid AND q.relkind = 'S'
                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
                  WHERE d.classid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.deptype = 'a'
-                   AND a.attname::text <> ALL ($2::text[]) AND NOT has_sequence_privilege(d.objid, 'USAGE')
+                   AND a.attname::text <> ALL ($2::text[]) 
+                   AND CASE q.relkind WHEN 'S' THEN NOT has_sequence_privilege(d.objid, 'USAGE') ELSE false END
                  ORDER BY 1) AS sequences,
            ARRAY(SELECT tgname::text FROM pg_trigger
                  WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled IN ('O', 'A') ORDER BY 1) AS triggers,

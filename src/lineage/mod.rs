@@ -136,7 +136,17 @@ fn target_lineage(spec: &PipelineSpec, target: &TargetSpec, ends: Option<Vec<Str
         table: target.table.to_string(),
         key: target.key.iter().map(|&index| target.columns[index].name.clone()).collect(),
         rows,
-        columns: target.columns.iter().map(|column| column_lineage(spec, column, ends.as_deref())).collect(),
+        columns: (0..)
+            .zip(&target.columns)
+            .map(|(index, column)| {
+                let mut lineage = column_lineage(spec, column, ends.as_deref());
+                // No row is loaded without its key.
+                if target.key.contains(&index) && column.on_reject == OnReject::Cell {
+                    lineage.on_reject = "row";
+                }
+                lineage
+            })
+            .collect(),
     }
 }
 

@@ -16,9 +16,13 @@ small { opacity: .7; }
 const HEADINGS: [&str; 6] =
     ["Column", "Type", "From", "On the way", "Instead of NULL", "A value that cannot be cast"];
 
+/// What no pipeline says alone.
+const REMARK: &str = "Made from the pipeline files alone. Where a value becomes NULL and the table's column takes none, \
+                      the row is set aside.";
+
 /// Markdown: a heading for each pipeline and each target, a table of its columns.
 pub fn markdown(all: &[Lineage]) -> String {
-    let mut page = String::from("# Lineage\n");
+    let mut page = format!("# Lineage\n\n{REMARK}\n");
     for lineage in all {
         page.push_str(&format!(
             "\n## {}\n\n{} reads the documents in {} of {}.\n",
@@ -72,7 +76,7 @@ pub fn html(all: &[Lineage]) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>xdoflow lineage</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>Lineage</h1>\n<nav><ul>\n{list}</ul></nav>\n{sections}</body>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>Lineage</h1>\n<p>{REMARK}</p>\n<nav><ul>\n{list}</ul></nav>\n{sections}</body>\n\
          </html>\n"
     )
 }
@@ -168,12 +172,12 @@ mod tests {
             "{page}"
         );
         for line in [
-            "| `id` | bigint | the row's `number` |  |  | NULL |",
+            "| `id` | bigint | the row's `number` |  |  | the row is set aside |",
             "| `name` | text | the first of `full_name`, `name.a\\|b` | trimmed; \"N/A\" means NULL; upper case |  | NULL |",
             "| `boss` | bigint | `boss` | 0 means NULL; refers to people |  | NULL |",
             "| `pay` | numeric | `pay` | amounts with currency and separators | `0` | the row is set aside |",
             "| `kind` | text | always `\"x\"` |  |  | NULL |",
-            "| `above` | bigint | `ancestor` of the closure of `boss`, `id` |  |  | NULL |",
+            "| `above` | bigint | `ancestor` of the closure of `boss`, `id` |  |  | the row is set aside |",
         ] {
             assert!(page.contains(&format!("\n{line}\n")), "{line}\n{page}");
         }

@@ -215,3 +215,21 @@ fn a_server_that_cannot_be_reached_is_a_problem_and_the_other_is_looked_at_all_t
     assert_eq!(of(&report, "version").len(), 1);
     assert_eq!(of(&report, "rights"), ["ok person may be read and written"]);
 }
+
+#[test]
+fn a_server_that_plans_its_joins_in_another_order_finds_the_same() {
+    let (database, pipelines) = people("ALTER TABLE person ADD COLUMN number serial;");
+    let (_, usual) = doctor(&database, &pipelines, &[]);
+    let (url, role) = database.role("planner");
+    database.sql(&format!("GRANT ALL ON source, person TO {role}; CREATE SCHEMA IF NOT EXISTS xdoflow; GRANT ALL ON SCHEMA xdoflow TO {role}"));
+    for setting in ["enable_nestloop", "enable_hashjoin", "enable_mergejoin"] {
+        let url = format!("{url}?options=-c%20{setting}%3Doff");
+        let (_, report) = doctor(&database, &pipelines, &["--source", &url, "--target", &url]);
+        let problems: Vec<String> =
+            of(&report, "rights").into_iter().filter(|found| found.starts_with("problem")).collect();
+        assert_eq!(problems.len(), 1, "{setting}: {report}");
+        assert!(problems[0].contains("person_number_seq"), "{setting}: {problems:?}");
+        assert_eq!(of(&report, "table"), [] as [String; 0], "{setting}");
+    }
+    assert_eq!(of(&usual, "table"), [] as [String; 0]);
+}
