@@ -16,6 +16,8 @@
 //! One read of a document feeds all its targets. No typed row, no tree and no per-field allocation
 //! stands between the bytes that come in and the bytes that go out.
 //!
+//! What a row costs, and what limits a larger machine: [`cost_model`].
+//!
 //! ## The floors
 //!
 //! Imports run downward only; a test walks the sources and fails on one that runs up.
@@ -73,5 +75,9 @@ pub mod summary;
 pub mod transform;
 pub mod verify;
 pub mod workspace;
+
+#[cfg(doc)]
+#[doc = include_str!("../docs/cost-model.md")]
+pub mod cost_model {}
 
 pub use error::{Error, Result};

@@ -513,3 +513,41 @@ fn a_reader_that_has_gone_away_is_no_panic_and_no_failure() {
     }
     assert_eq!(database.value("SELECT count(*) FROM mvpw5_664"), "7");
 }
+
+#[test]
+fn a_password_is_in_no_output_and_in_no_table() {
+    let database = Database::workspace();
+    // The part of postgresql://user:password@host that nobody may see.
+    let password = |url: &str| {
+        let (_, rest) = url.split_once("://").expect("a URL");
+        let (account, _) = rest.split_once('@').expect("a host");
+        account.split_once(':').expect("a password").1.to_owned()
+    };
+    let secret = password(&database.url);
+    assert!(secret.len() > 8, "a password that could stand in an output by chance");
+    let wrong = format!("postgresql://postgres:{secret}@127.0.0.1:1/nowhere");
+    let broken = format!("postgresql://postgres:{secret}@/?no_such_setting=1");
+    for arguments in [
+        &["run", "-v", "--progress", "json", "--json"][..],
+        &["run", "users", "--changed", "-v", "--progress", "plain"],
+        &["run", "users", "--dry-run", "--target", &database.url],
+        &["check", "--source", &database.url, "--json"],
+        &["status", "--json"],
+        &["verify", "--json"],
+        &["rejects", "--json"],
+        &["sql", "users"],
+        &["run", "zebras", "--source", &database.url],
+        &["run", "--target", &wrong],
+        &["run", "--target", &broken],
+        &["run", "--where", "no_such = 1", "users"],
+    ] {
+        // As the role whose password it is.
+        let output = program().env("XDOFLOW_SOURCE", &database.url).args(arguments).output();
+        let output = output.expect("the program runs");
+        let told = format!("{}{}", stdout(&output), stderr(&output));
+        assert!(!told.is_empty() && !told.contains(&secret), "{arguments:?}: {told}");
+    }
+    let ledger = database.value("SELECT schema_to_xml('xdoflow', true, false, '')::text");
+    assert!(ledger.contains("<source>postgresql://"), "{ledger}");
+    assert!(!ledger.contains(&secret), "{ledger}");
+}
