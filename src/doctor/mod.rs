@@ -6,7 +6,7 @@
 //! tables.rs   each target: rights, triggers, foreign keys, fillfactor, statistics, replication
 //! here        the snapshot over two connections, room on the disks, and all that `check` finds
 //! ```
-//! Whether the pipelines fit is the business of [`check`](crate::check): its findings stand here as they are. What
+//! Whether the pipelines fit is the business of [`check`]: its findings stand here as they are. What
 //! cannot be reached is a finding, too: the doctor looks at the rest all the same.
 //!
 //! What cannot be known is said to be unknown. SQL has no view of a free disk: what is told is the size of the tables

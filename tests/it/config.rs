@@ -1,5 +1,6 @@
 //! `xdoflow.toml`: what beats what, what is shown, what is refused.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -161,6 +162,17 @@ fn show_tells_each_value_with_its_place_and_hides_what_is_secret() {
     assert!(text.contains("jobs                "), "{text}");
     for secret in ["hush1", "hush2", "hush3"] {
         assert!(!shown.to_string().contains(secret) && !text.contains(secret), "{text}");
+    }
+    // Who else may read the file is asked, as psql asks it of ~/.pgpass.
+    let file = folder.path().join("xdoflow.toml");
+    for (mode, warned) in [(0o644, true), (0o600, false)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("its mode");
+        let told = stderr(&show(&[]));
+        assert_eq!(
+            told.contains("warning: xdoflow.toml holds a password, and others may read it"),
+            warned,
+            "{told}"
+        );
     }
     // Nor does the help of a command whose defaults come from the file.
     let help = within(folder.path()).args(["run", "--profile", "prod", "--help"]).output().expect("it runs");

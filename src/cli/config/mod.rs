@@ -13,11 +13,13 @@
 //! The file is that of `--config` or `XDOFLOW_CONFIG`, else the one in the current folder; folders above are not
 //! searched, so that nobody's file is taken by surprise. A key is the name of an option of `run` with underscores,
 //! and its value is whatever that option takes, which `run` itself is asked. What deletes or overwrites (`prune`,
-//! `mode`, `changed`) is no setting: it has to be meant each time.
+//! `mode`, `changed`) is no setting: it has to be meant each time. `notify` is one: a file that somebody else wrote
+//! can run a command, as a Makefile can.
 
 mod file;
 pub mod show;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -120,8 +122,29 @@ pub fn choose(config: Option<&Path>, profile: Option<&str>) -> Result<Option<Cho
             None => return Err(unknown(path, wanted, &names)),
         },
     };
+    if own.iter().chain(&general).any(|(key, value)| holds_password(key, &value.text)) && others_read(path) {
+        // Where standard error is closed there is nobody to warn.
+        let _ = writeln!(
+            anstream::stderr(),
+            "warning: {} holds a password, and others may read it: chmod 600, or keep the password in ~/.pgpass",
+            path.display()
+        );
+    }
     let profile = profile.map(ToOwned::to_owned);
     Ok(Some(Chosen { file: path.to_owned(), profile, profiles: names, own, general }))
+}
+
+/// Whether a connection names its password: as part of a URL, or by its key.
+fn holds_password(key: &str, text: &str) -> bool {
+    let in_front = text.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+    let in_url = in_front.is_some_and(|(who, _)| who.contains(':'));
+    ["source", "target"].contains(&key) && (in_url || text.contains("password="))
+}
+
+/// Whether the group or everybody may read a file.
+fn others_read(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o044 != 0)
 }
 
 fn unknown(path: &Path, wanted: &str, names: &[String]) -> Error {

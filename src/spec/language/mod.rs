@@ -1,5 +1,5 @@
 //! The keys and options of a pipeline file, each defined once: the reader takes its names and words from here, the
-//! [JSON Schema](json_schema) and the [reference](reference) are made of it.
+//! [JSON Schema](json_schema) and the [reference](reference()) are made of it.
 //!
 //! A key that is added is added here, with what it takes and what it means, and is then read in `read`: its name is
 //! known, editors complete it, and the page that people read has it. A test holds the page in `docs` against it.
