@@ -5,7 +5,7 @@
 //! phase ends at exactly 100 %.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The counters of one run.
@@ -16,6 +16,8 @@ pub struct Progress {
     entities: Vec<EntityProgress>,
     /// What is to be told and was not yet.
     notes: Mutex<Vec<String>>,
+    /// The number of the run in the ledger, once it has one.
+    run_id: OnceLock<i64>,
 }
 
 /// The counters of one entity.
@@ -148,7 +150,7 @@ impl Progress {
     /// The same, for work whose phases have other names.
     pub fn with_words(entities: impl IntoIterator<Item = String>, words: Words) -> Self {
         let entities = entities.into_iter().map(EntityProgress::new).collect();
-        Self { started: Instant::now(), words, entities, notes: Mutex::default() }
+        Self { started: Instant::now(), words, entities, notes: Mutex::default(), run_id: OnceLock::new() }
     }
 
     /// The counters of the entity at an index.
@@ -177,6 +179,17 @@ impl Progress {
     /// Takes what is to be told.
     pub fn take_notes(&self) -> Vec<String> {
         std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes the number that the ledger has given to the run.
+    pub fn set_run_id(&self, run_id: i64) {
+        // A run has one number.
+        let _ = self.run_id.set(run_id);
+    }
+
+    /// The number of the run; none before the ledger has given one.
+    pub fn run_id(&self) -> Option<i64> {
+        self.run_id.get().copied()
     }
 
     /// The time since the start of the run.

@@ -1,5 +1,7 @@
 //! What can be typed. What it means is in the file of each command.
 
+mod tools;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +14,11 @@ use crate::name::TableName;
 use crate::pipeline::MaxDeletes;
 use crate::summary::{Mode, ReadChoice};
 
+pub use tools::{
+    CompletionsArgs, ConfigArgs, ConfigCommand, ConfigShowArgs, DoctorArgs, HistoryArgs, LineageArgs,
+    LineageFormat, ManArgs, SchemaArgs,
+};
+
 /// Streams JSON documents out of PostgreSQL, normalises them, and publishes them into typed tables
 #[derive(Debug, Parser)]
 #[command(
@@ -22,9 +29,18 @@ use crate::summary::{Mode, ReadChoice};
                   Start with: xdoflow demo --scale 0.1"
 )]
 pub struct Arguments {
+    /// Read connections and defaults from this file [default: xdoflow.toml in the current folder, where it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "XDOFLOW_CONFIG", help_heading = CONFIGURATION)]
+    pub config: Option<PathBuf>,
+    /// Use this profile of the file
+    #[arg(long, global = true, value_name = "NAME", env = "XDOFLOW_PROFILE", help_heading = CONFIGURATION)]
+    pub profile: Option<String>,
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// Where the help lists the options that all commands have.
+const CONFIGURATION: &str = "Configuration";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -36,6 +52,10 @@ pub enum Command {
     Status(StatusArgs),
     /// Check that the pipelines fit both databases
     Check(CheckArgs),
+    /// Look for what a first run would stumble over: rights, snapshots, poolers, connections, triggers, statistics
+    Doctor(DoctorArgs),
+    /// List past runs, or show the whole of one
+    History(HistoryArgs),
     /// List, export or retry the values that were rejected
     Rejects(RejectsArgs),
     /// Prove that V2 is what V1 says, cell by cell, or name what differs
@@ -56,6 +76,23 @@ pub enum Command {
     Sql(SqlArgs),
     /// Measure xdoflow beside what a user would pick instead: SQL of several kinds, and the server's own limit
     Bench(BenchArgs),
+    /// Show what xdoflow.toml, the environment and the defaults say
+    Config(ConfigArgs),
+    /// Print the JSON Schema of the pipeline files, or their reference
+    Schema(SchemaArgs),
+    /// Print where each column of V2 comes from, and what happens on the way
+    Lineage(LineageArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print a manual page, or write all of them
+    Man(ManArgs),
+}
+
+impl Command {
+    /// Whether it takes connections or defaults: the others work where the file of the configuration is wrong.
+    pub fn takes_settings(&self) -> bool {
+        !matches!(self, Self::Completions(_) | Self::Man(_) | Self::Schema(_) | Self::Config(_))
+    }
 }
 
 /// Which databases; shared by the commands that use them
@@ -178,6 +215,13 @@ pub struct RunArgs {
     /// Show what was coerced and rejected, column by column
     #[arg(short, long)]
     pub verbose: bool,
+    /// Run a shell command once the run has ended, well or not: the result as JSON on its standard input
+    ///
+    /// What --json prints stands on its standard input; of a run that failed or was interrupted an object with
+    /// run_id, outcome, error, detail and hint. XDOFLOW_OUTCOME is done, failed or interrupted, XDOFLOW_RUN the number
+    /// of the run, empty where none was begun. Its output goes to standard error. That it fails is a warning.
+    #[arg(long, value_name = "COMMAND", hide_env_values = true)]
+    pub notify: Option<String>,
 }
 
 /// A backfill: which rows alone are read. All that is given must hold; nothing is deleted, and nothing derived
@@ -476,14 +520,12 @@ pub struct TableArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-                  xdoflow inspect mvpw1_36\n  \
-                  xdoflow inspect mvpw1_36 --sort worst --html agents.html\n  \
-                  xdoflow inspect \"Sales\".orders --document payload --sample 5 --json\n\n\
-                  A key is told by its path: location.lat, items[].price. Distinct values are counted up to 1,024 and\n\
+#[command(
+    after_help = "A key is told by its path: location.lat, items[].price. Distinct values are counted up to 1,024 and\n\
                   estimated beyond. Integers are looked for among the ids of the tables of the same schema with a\n\
                   document column of the same name. Nothing is written.\n\n\
-                  What is shown holds short examples of values, which may be personal data: --no-examples.")]
+                  What is shown holds short examples of values, which may be personal data: --no-examples."
+)]
 pub struct InspectArgs {
     #[command(flatten)]
     pub table: TableArgs,
@@ -510,15 +552,14 @@ pub enum KeyOrder {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-                  xdoflow scaffold mvpw1_36 --target agent --out my-pipelines/agent.toml\n  \
-                  xdoflow scaffold mvpw1_36 --target agent --ddl | psql\n\n\
-                  Each key becomes a column of the widest type that every row read fits; objects become columns by\n\
+#[command(
+    after_help = "Each key becomes a column of the widest type that every row read fits; objects become columns by\n\
                   path, arrays stay jsonb. The evidence stands above each column. The draft is tried on the rows that\n\
                   it was made from before it is shown: none of their values is rejected. Nothing is written to a\n\
                   database.\n\n\
                   The evidence holds short examples of values, which may be personal data: --no-examples.\n\
-                  Then: xdoflow check --pipelines DIR")]
+                  Then: xdoflow check --pipelines DIR"
+)]
 pub struct ScaffoldArgs {
     #[command(flatten)]
     pub table: TableArgs,

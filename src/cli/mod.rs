@@ -4,19 +4,28 @@
 mod args;
 mod bench;
 mod check;
+mod command_line;
+mod completions;
+mod config;
 mod context;
 mod ddl;
 mod demo;
+mod doctor;
+mod examples;
 mod format;
 mod generate;
+mod history;
 mod ids;
 mod import_mapping;
 mod inspect;
+mod lineage;
+mod notify;
 mod progress;
 mod rejects;
 mod report;
 mod run;
 mod scaffold;
+mod schema;
 mod signals;
 mod sql;
 mod status;
@@ -26,17 +35,18 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::error::{Error, Fate, Result};
-use args::{Arguments, Command};
+use args::{Arguments, Command, ConfigCommand};
 use signals::Signals;
 use style::Style;
 
 /// Runs the command that the arguments name. Exit codes: 0 done; 1 failed, targets as before; 2 wrong
 /// usage or pipeline; 130 interrupted (143 by SIGTERM).
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match command_line::parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return fail(&error, None),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into(), None),
@@ -65,6 +75,8 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Check(check) => check::execute(check, signals).await,
         Command::Rejects(rejects) => rejects::execute(rejects, signals).await,
         Command::Test(test) => test::execute(test, signals).await,
+        Command::Doctor(doctor) => doctor::execute(doctor, signals).await,
+        Command::History(history) => history::execute(history, signals).await,
         Command::Verify(verify) => verify::execute(verify, signals).await,
         Command::Generate(generate) => generate::execute(generate, signals).await,
         Command::Ddl(ddl) => ddl::execute(ddl),
@@ -73,6 +85,15 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Inspect(inspect) => inspect::execute(inspect, signals).await,
         Command::Scaffold(scaffold) => scaffold::execute(scaffold, signals).await,
         Command::ImportMapping(import) => import_mapping::execute(import),
+        Command::Config(config) => match &config.command {
+            ConfigCommand::Show(show) => {
+                config::show::execute(arguments.config.as_deref(), arguments.profile.as_deref(), show)
+            }
+        },
+        Command::Schema(schema) => schema::execute(schema),
+        Command::Lineage(lineage) => lineage::execute(lineage),
+        Command::Completions(completions) => completions::completions(completions),
+        Command::Man(man) => completions::man(man),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::args::{OnlyArgs, RunArgs};
 use super::context::{self, Databases};
 use super::format;
+use super::notify::notify;
 use super::progress::{Outcome, ProgressMode, Ticker};
 use super::signals::Signals;
 use super::style::Style;
@@ -69,17 +70,28 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         changed: arguments.changed,
         progress: arguments.progress.progress,
     };
-    let mut summary = match &arguments.from {
-        Some(file) => run_from(file, request, signals).await?,
-        None => run(request, signals).await?,
+    let (run_id, mut outcome) = match &arguments.from {
+        Some(file) => attempt_from(file, request, signals).await,
+        None => attempt(request, signals).await,
     };
-    summary.skipped = resumed.map(|run| run.published).unwrap_or_default();
-    if arguments.json {
-        context::print_json(&summary)?;
-    } else {
-        context::print(|out| super::report::run_summary(out, &summary, Style::stdout(), arguments.verbose))?;
+    if let Ok(summary) = &mut outcome {
+        summary.skipped = resumed.map(|run| run.published).unwrap_or_default();
     }
+    let told = outcome.as_ref().map_or(Ok(()), |summary| tell(summary, arguments));
+    if let Some(command) = &arguments.notify {
+        notify(command, run_id, &outcome).await;
+    }
+    outcome?;
+    told?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn tell(summary: &RunSummary, arguments: &RunArgs) -> Result<()> {
+    if arguments.json {
+        context::print_json(summary)
+    } else {
+        context::print(|out| super::report::run_summary(out, summary, Style::stdout(), arguments.verbose))
+    }
 }
 
 /// The rows that the arguments name.
@@ -133,8 +145,23 @@ pub struct Request {
     pub progress: ProgressMode,
 }
 
-/// Runs with V1 from a file.
-async fn run_from(file: &Path, mut request: Request, signals: &Signals) -> Result<RunSummary> {
+/// Runs with V1 from a file; tells the number of the run, too.
+async fn attempt_from(
+    file: &Path,
+    mut request: Request,
+    signals: &Signals,
+) -> (Option<i64>, Result<RunSummary>) {
+    let dump = match load(file, &mut request, signals).await {
+        Ok(dump) => dump,
+        Err(error) => return (None, Err(error)),
+    };
+    let (run_id, outcome) = attempt(request, signals).await;
+    let closed = dump.close().await;
+    (run_id, closed.and(outcome))
+}
+
+/// Loads the file, and lets the request read it.
+async fn load(file: &Path, request: &mut Request, signals: &Signals) -> Result<Dump> {
     let [spec] = request.specs.as_mut_slice() else {
         return Err(Error::usage("a file is V1 of one entity").hint("name the entity"));
     };
@@ -148,13 +175,16 @@ async fn run_from(file: &Path, mut request: Request, signals: &Signals) -> Resul
     }
     spec.source = dump.source(&spec.source);
     request.databases.source = target.as_side(Side::Source);
-    let outcome = run(request, signals).await;
-    dump.close().await?;
-    outcome
+    Ok(dump)
 }
 
 /// Runs, with progress on standard error.
 pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
+    attempt(request, signals).await.1
+}
+
+/// The same; tells the number of the run, too, where it came to have one.
+async fn attempt(request: Request, signals: &Signals) -> (Option<i64>, Result<RunSummary>) {
     let progress = Arc::new(Progress::new(request.specs.iter().map(|spec| spec.entity.clone())));
     let ticker = Ticker::start(request.progress, Arc::clone(&progress));
     let job = Job {
@@ -171,9 +201,9 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
         resume: request.resume,
         safety: request.safety,
         changed: request.changed,
-        progress,
+        progress: Arc::clone(&progress),
     };
     let outcome = pipeline::run(job, signals.received()).await;
     ticker.finish(if outcome.is_ok() { Outcome::Done } else { Outcome::Stopped });
-    outcome
+    (progress.run_id(), outcome)
 }

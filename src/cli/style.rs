@@ -107,6 +107,15 @@ impl Tone {
     }
 }
 
+/// The columns of the terminal that standard output is; `None` where it is none, and nothing need fit.
+pub fn stdout_width() -> Option<usize> {
+    let term = console::Term::stdout();
+    if !term.is_term() {
+        return None;
+    }
+    term.size_checked().map(|(_, columns)| usize::from(columns))
+}
+
 /// Whether the first of these locale variables that says something says UTF-8.
 fn is_utf8(locale: &[Option<String>]) -> bool {
     let said = locale.iter().flatten().find(|value| !value.is_empty());

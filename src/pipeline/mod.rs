@@ -162,6 +162,7 @@ impl Run {
         let waits = |text: String| job.progress.tell(text);
         let ledger = Arc::new(Ledger::begin(&job.target, &new_run, job.safety.wait, waits).await?);
         let run_id = *self.run_id.get_or_init(|| ledger.run_id());
+        job.progress.set_run_id(run_id);
         for entity in &entities {
             staging::drop_leftovers(ledger.session(), entity, job.resume).await?;
         }

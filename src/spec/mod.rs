@@ -40,39 +40,6 @@
 //! path = "jsonb"                                    # the ids from the ancestor to the descendant
 //! ```
 //!
-//! A type is one of PostgreSQL's (`text`, `varchar(n)`, `smallint`, `integer`, `bigint`, `numeric`,
-//! `numeric(p,s)`, `real`, `double precision`, `boolean`, `date`, `timestamp`, `timestamptz`, `uuid`,
-//! `json`, `jsonb`, and `T[]`) or a word for a `bigint` with a meaning: `epoch_ms` is
-//! `{ type = "bigint", time = "epoch_ms" }`, `reference` is `{ type = "bigint", none = [0] }`.
-//! Beside `const` and `$id` it may be left out where it follows from the value.
-//!
-//! | option | for | meaning |
-//! | --- | --- | --- |
-//! | `from` | all | a key, a path (`location.lat`, `"odd.key".lat`), `$id`, or a list of keys and paths: the first that is not absent; without it the column's own name |
-//! | `default` | all | the value in place of NULL |
-//! | `const` | all | the same value in every row; beside it stand only `type` and `time` |
-//! | `trim` | all | `true`: white space at both ends goes |
-//! | `null_values` | all | texts that mean NULL |
-//! | `case` | all | `lower`, `upper` or `title` |
-//! | `map` | all | a table, text to text; others pass |
-//! | `lookup` | all | a CSV file with the columns key and value, found from the file's folder; others are rejects |
-//! | `function` | all | a Rust function: one of [`KNOWN_FUNCTIONS`] |
-//! | `allowed` | all | the only texts that pass |
-//! | `parse` | numbers; json, jsonb | `money` or `percent`; `json`: a string that holds JSON |
-//! | `blank` | text, varchar | `null`: a blank string is NULL |
-//! | `none` | integers | numbers that mean NULL |
-//! | `time` | bigint | `epoch_ms`: milliseconds since 1970 UTC |
-//! | `unit` | dates and times | `ms` or `s`: what a number counts |
-//! | `format` | dates and times | a pattern of YYYY, MM, DD, HH24, MI, SS and separators, or a list of them |
-//! | `object` | boolean | `true`, in quotes: an object with content is true, an empty one false |
-//! | `scalar` | arrays | `wrap`: one value is an array of one |
-//! | `on_reject` | all | `cell`, `row` or `abort` |
-//! | `references` | integers, text, varchar | an entity: what is not NULL is a key of its main target; checked by `verify` alone |
-//!
-//! The text rules work in the order of this table, from `trim` to `allowed`, before the cast. A list
-//! of one may be written without brackets. `default` and `const` are kept as JSON text with every
-//! digit as written; TOML's dates and times become strings.
-//!
 //! # Tests
 //!
 //! ```toml
@@ -84,30 +51,17 @@
 //! rejects = [{ target = "user", column = "birthdate", reason = "no_such_date" }]
 //! ```
 //!
-//! | key | meaning |
-//! | --- | --- |
-//! | `name` | a sentence, once in a file |
-//! | `id` | the row's id |
-//! | `document` | JSON text; its keys must be keys that a target reads, or the copy of the id |
-//! | `rows.TARGET` | the row that the target gets; only the columns that are named are compared, so `{}` is just a row |
-//! | `rejects` | all rejects of all targets, in any order: `target`, `column`, `reason`; without it there is none |
-//! | `quarantined` | targets whose row is set aside |
-//! | `filtered` | targets whose row is left out on purpose |
-//! | `aborts` | `true`: the document stops a run (`on_reject = "abort"`) |
+//! TOML has no null: `COLUMN.null = true` is one, and takes no column's name away, as a word or a list of names beside
+//! the columns would.
 //!
-//! A value is written as the server prints it, `column::text` in UTC: `"450000.50"`, `"{1,NULL}"`,
-//! `"2025-01-15 10:00:00+00"`; what TOML has a form for may be written in it (`true`, `12`, `1.50`,
-//! `2025-01-15`). TOML has no null: `COLUMN.null = true` is one, and takes no column's name away, as
-//! a word or a list of names beside the columns would.
-//!
-//! No database is asked. Each column has the type that the pipeline names, and takes NULL unless it
-//! belongs to the key.
+#![doc = include_str!("../../docs/pipeline-reference.md")]
 
 mod digest;
 mod folder;
+pub mod language;
 pub mod model;
 mod problem;
-mod read;
+pub(crate) mod read;
 mod references;
 mod shipped;
 #[cfg(test)]

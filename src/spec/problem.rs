@@ -25,7 +25,7 @@ pub struct Problems(Vec<Problem>);
 
 impl Problems {
     /// What was found; at least one.
-    pub(super) fn found(problems: Vec<Problem>) -> Self {
+    pub(crate) fn found(problems: Vec<Problem>) -> Self {
         Self(problems)
     }
 

@@ -13,7 +13,7 @@ use crate::summary::{EntitySummary, Mode, TargetSummary};
 use crate::transform::output::REJECT_COLUMNS;
 
 /// The first key of the advisory locks: "xdof" in ASCII. The second is the hash of the entity's name.
-const LOCK_CLASS: i32 = 0x7864_6f66;
+pub const LOCK_CLASS: i32 = 0x7864_6f66;
 
 /// SQLSTATE of a lock that did not come in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
@@ -332,16 +332,21 @@ fn count(rows: u64) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
+/// Whether the ledger is there, with everything that this version needs.
+pub async fn is_current(session: &Session) -> Result<bool> {
+    let present = "SELECT count(*) = 1 FROM pg_attribute
+         WHERE attrelid = to_regclass('xdoflow.runs') AND attname = 'resumes'
+           AND to_regclass('xdoflow.fingerprint_edges') IS NOT NULL";
+    Ok(session.query_one(present, &[]).await?.get(0))
+}
+
 /// Creates the schema and its tables where they are missing. A role that may not create them can use
 /// what another role has created.
 ///
 /// # Errors
 /// Those of the server, such as that the role may create nothing.
 pub async fn create(session: &Session) -> Result<()> {
-    let present = "SELECT count(*) = 1 FROM pg_attribute
-         WHERE attrelid = to_regclass('xdoflow.runs') AND attname = 'resumes'
-           AND to_regclass('xdoflow.fingerprint_edges') IS NOT NULL";
-    if session.query_one(present, &[]).await?.get(0) {
+    if is_current(session).await? {
         return Ok(());
     }
     // Two first runs at once: the second waits here, then finds everything in place.

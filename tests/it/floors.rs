@@ -8,10 +8,10 @@ fn floor(module: &str) -> Option<u8> {
     Some(match module {
         "error" | "name" | "schema" | "json" | "progress" | "summary" => 0,
         "spec" | "pgcopy" | "partition" | "catalog" | "fingerprint" => 1,
-        "transform" | "sqlgen" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
+        "transform" | "sqlgen" | "lineage" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
         "stage" => 3,
-        "pipeline" | "plan" | "status" | "check" | "verify" | "selftest" | "rejects" | "workspace"
-        | "bench" | "dump" | "profile" | "scaffold" => 4,
+        "pipeline" | "plan" | "status" | "history" | "check" | "doctor" | "verify" | "selftest"
+        | "rejects" | "workspace" | "bench" | "dump" | "profile" | "scaffold" => 4,
         "cli" => 5,
         _ => return None,
     })
@@ -19,8 +19,14 @@ fn floor(module: &str) -> Option<u8> {
 
 /// Modules of one floor that may use one another, beside the modules below them. The vocabulary of floor
 /// 0 is one thing.
-const SAME_FLOOR: [(&str, &str); 5] =
-    [("pipeline", "plan"), ("check", "plan"), ("verify", "plan"), ("bench", "plan"), ("scaffold", "profile")];
+const SAME_FLOOR: [(&str, &str); 6] = [
+    ("pipeline", "plan"),
+    ("check", "plan"),
+    ("verify", "plan"),
+    ("bench", "plan"),
+    ("doctor", "check"),
+    ("scaffold", "profile"),
+];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("src can be read") {

@@ -224,6 +224,17 @@ fn a_file_is_written_once_and_replaced_only_where_that_is_said() {
     assert_eq!(std::fs::read_to_string(&file).expect("a file"), text, "nothing was written");
     assert_eq!(with(&["--force"]).status.code(), Some(0));
     assert!(std::fs::read_to_string(&file).expect("a file").contains("Secret"));
+    // A table is its target, not a database, whatever the environment says of that.
+    let output = database
+        .command(&["scaffold", "person", "--ddl", "--progress", "none"])
+        .env("XDOFLOW_TARGET", &database.url)
+        .output()
+        .expect("the program runs");
+    assert!(
+        stdout(&output).starts_with("CREATE TABLE IF NOT EXISTS \"public\".\"person_v2\""),
+        "{}",
+        stdout(&output)
+    );
     // Without a file the draft is data, and what is said of it is not.
     let output = database.xdoflow(&["scaffold", "person", "--progress", "none"]);
     assert!(stdout(&output).contains("\nentity = \"person\"\n"), "{}", stdout(&output));

@@ -6,6 +6,9 @@
 
 mod bench;
 mod check;
+mod config;
+mod doctor;
+mod history;
 mod import;
 mod inspect;
 mod rejects;
@@ -23,6 +26,9 @@ use crate::error::Error;
 
 pub use self::bench::{bench, csv as bench_csv, html as bench_html};
 pub use self::check::check;
+pub use self::config::config;
+pub use self::doctor::doctor;
+pub use self::history::{history, run_details};
 pub use self::import::import;
 pub use self::inspect::{inspect, inspect_html};
 pub use self::rejects::rejects;

@@ -48,6 +48,31 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// The same without the columns that are `spare`, in their order, that do not fit into so many columns of a
+    /// terminal; `None` has room for all.
+    pub fn fit(mut self, width: Option<usize>, spare: &[&str]) -> Self {
+        let Some(room) = width else { return self };
+        for name in spare {
+            if self.widths().iter().map(|width| width + 2).sum::<usize>() <= room + 2 {
+                break;
+            }
+            let Some(index) = self.columns.iter().position(|(heading, _)| heading == name) else { continue };
+            self.columns.remove(index);
+            for row in &mut self.rows {
+                row.remove(index);
+            }
+        }
+        self
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let width = |column: usize, heading: &str| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| columns_of(&cell.text)).fold(columns_of(heading), usize::max)
+        };
+        self.columns.iter().enumerate().map(|(column, (name, _))| width(column, name)).collect()
+    }
+
     /// Writes the heading and the rows, without spaces at the ends of lines.
     pub fn print(&self, out: &mut dyn Write, style: Style) -> io::Result<()> {
         let heading = self
@@ -55,12 +80,7 @@ impl Table {
             .iter()
             .map(|(name, _)| Cell { text: (*name).to_owned(), tone: Tone::Strong })
             .collect();
-        let width = |column: usize, heading: &str| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| columns_of(&cell.text)).fold(columns_of(heading), usize::max)
-        };
-        let widths: Vec<usize> =
-            self.columns.iter().enumerate().map(|(column, (name, _))| width(column, name)).collect();
+        let widths = self.widths();
         for row in std::iter::once(&heading).chain(&self.rows) {
             let mut line = String::new();
             // Spaces are written only before the next text, so that no line ends in them.

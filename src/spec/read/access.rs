@@ -14,13 +14,13 @@ use crate::spec::model::Position;
 use crate::spec::problem::{Problem, closest, did_you_mean};
 
 /// A value with its place, a range of bytes of the file's text.
-pub(super) type Value<'i> = Spanned<DeValue<'i>>;
+pub(crate) type Value<'i> = Spanned<DeValue<'i>>;
 
 /// A range of bytes of the file's text.
-pub(super) type Span = Range<usize>;
+pub(crate) type Span = Range<usize>;
 
 /// Collects the problems of one file.
-pub(super) struct Reader<'t> {
+pub(crate) struct Reader<'t> {
     file: &'t str,
     text: &'t str,
     problems: Vec<Problem>,
@@ -29,27 +29,27 @@ pub(super) struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(file: &'t str, text: &'t str) -> Self {
+    pub(crate) fn new(file: &'t str, text: &'t str) -> Self {
         Self { file, text, problems: Vec::new(), broken: Vec::new() }
     }
 
     /// The file as the user knows it.
-    pub(super) fn file(&self) -> &'t str {
+    pub(crate) fn file(&self) -> &'t str {
         self.file
     }
 
     /// The folder that the file lies in; empty for a bare name.
-    pub(super) fn folder(&self) -> &'t Path {
+    pub(crate) fn folder(&self) -> &'t Path {
         Path::new(self.file).parent().unwrap_or(Path::new(""))
     }
 
     /// What is written in a place.
-    pub(super) fn text(&self, span: Span) -> &'t str {
+    pub(crate) fn text(&self, span: Span) -> &'t str {
         self.text.get(span).unwrap_or_default()
     }
 
     /// Everything found, in the order of the file.
-    pub(super) fn into_problems(mut self) -> Vec<Problem> {
+    pub(crate) fn into_problems(mut self) -> Vec<Problem> {
         self.problems.sort_by_key(|problem| problem.position);
         self.problems
     }
@@ -58,7 +58,7 @@ impl<'t> Reader<'t> {
     /// twice breaks nothing: the first counts.
     ///
     /// The reader's errors have no kinds, only texts; the tests hold the two that are told apart.
-    pub(super) fn syntax(&mut self, error: &toml::de::Error) {
+    pub(crate) fn syntax(&mut self, error: &toml::de::Error) {
         let span = error.span().unwrap_or_default();
         let line = self.position(span.start).line;
         if error.message() == "duplicate key" {
@@ -89,7 +89,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Reports a problem at the beginning of `span`.
-    pub(super) fn report(&mut self, span: Span, message: impl Into<String>, hint: impl Into<Option<String>>) {
+    pub(crate) fn report(&mut self, span: Span, message: impl Into<String>, hint: impl Into<Option<String>>) {
         let line = self.position(span.start).line;
         if !self.broken.iter().any(|(broken, _)| *broken == line) {
             self.add(span, message.into(), hint.into());
@@ -97,7 +97,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Reports something missing, to be put into what begins at `span`.
-    pub(super) fn missing(
+    pub(crate) fn missing(
         &mut self,
         span: Span,
         message: impl Into<String>,
@@ -114,7 +114,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The place of a byte of the text.
-    pub(super) fn position(&self, offset: usize) -> Position {
+    pub(crate) fn position(&self, offset: usize) -> Position {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -122,7 +122,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A string. PostgreSQL stores no NUL character in any name or text.
-    pub(super) fn string<'a>(&mut self, value: &'a Value<'_>) -> Option<&'a str> {
+    pub(crate) fn string<'a>(&mut self, value: &'a Value<'_>) -> Option<&'a str> {
         match value.get_ref() {
             DeValue::String(text) if text.contains('\0') => {
                 self.report(value.span(), "a NUL character cannot be stored", None);
@@ -134,7 +134,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A string, or a list of strings that is not empty and names nothing twice.
-    pub(super) fn strings<'a>(&mut self, value: &'a Value<'_>) -> Option<Vec<(&'a str, Span)>> {
+    pub(crate) fn strings<'a>(&mut self, value: &'a Value<'_>) -> Option<Vec<(&'a str, Span)>> {
         let items = match value.get_ref() {
             DeValue::Array(items) => items,
             DeValue::String(_) => return self.string(value).map(|text| vec![(text, value.span())]),
@@ -155,19 +155,19 @@ impl<'t> Reader<'t> {
     }
 
     /// The same without the places.
-    pub(super) fn texts(&mut self, value: &Value<'_>) -> Option<Vec<String>> {
+    pub(crate) fn texts(&mut self, value: &Value<'_>) -> Option<Vec<String>> {
         let strings = self.strings(value)?;
         Some(strings.into_iter().map(|(text, _)| text.to_owned()).collect())
     }
 
-    pub(super) fn boolean(&mut self, value: &Value<'_>) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, value: &Value<'_>) -> Option<bool> {
         match value.get_ref() {
             DeValue::Boolean(value) => Some(*value),
             _ => self.mismatch("a boolean", value),
         }
     }
 
-    pub(super) fn table<'a, 'i>(&mut self, value: &'a Value<'i>) -> Option<&'a DeTable<'i>> {
+    pub(crate) fn table<'a, 'i>(&mut self, value: &'a Value<'i>) -> Option<&'a DeTable<'i>> {
         match value.get_ref() {
             DeValue::Table(table) => Some(table),
             _ => self.mismatch("a table", value),
@@ -175,7 +175,7 @@ impl<'t> Reader<'t> {
     }
 
     /// One of a few words.
-    pub(super) fn word<T: Copy>(
+    pub(crate) fn word<T: Copy>(
         &mut self,
         option: &str,
         value: &Value<'_>,
@@ -195,7 +195,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Reports a value of the wrong kind.
-    pub(super) fn mismatch<T>(&mut self, expected: &str, value: &Value<'_>) -> Option<T> {
+    pub(crate) fn mismatch<T>(&mut self, expected: &str, value: &Value<'_>) -> Option<T> {
         // A value that the TOML reader made up behind a syntax error has no place.
         if value.span().is_empty() {
             return None;
@@ -227,7 +227,7 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 }
 
 /// The entries of a table whose keys are known in advance.
-pub(super) struct Fields<'a, 'i> {
+pub(crate) struct Fields<'a, 'i> {
     table: &'a DeTable<'i>,
     /// What the unknown keys were most likely meant to be.
     meant: Vec<&'static str>,
@@ -235,7 +235,7 @@ pub(super) struct Fields<'a, 'i> {
 
 impl<'a, 'i> Fields<'a, 'i> {
     /// Reports every key that is not known.
-    pub(super) fn open(
+    pub(crate) fn open(
         reader: &mut Reader<'_>,
         table: &'a DeTable<'i>,
         what: &str,
@@ -253,17 +253,17 @@ impl<'a, 'i> Fields<'a, 'i> {
     }
 
     /// The value of a key, if it stands there.
-    pub(super) fn get(&self, name: &str) -> Option<&'a Value<'i>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Value<'i>> {
         self.table.get(name)
     }
 
     /// The key's own place and its value.
-    pub(super) fn entry(&self, name: &str) -> Option<(Span, &'a Value<'i>)> {
+    pub(crate) fn entry(&self, name: &str) -> Option<(Span, &'a Value<'i>)> {
         self.table.get_key_value(name).map(|(key, value)| (key.span(), value))
     }
 
     /// Whether a key stands there, if only misspelt.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.table.contains_key(name) || self.meant.contains(&name)
     }
 }

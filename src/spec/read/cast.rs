@@ -3,6 +3,7 @@
 use toml::de::DeValue;
 
 use crate::schema::{ColumnType, Scalar};
+use crate::spec::language;
 use crate::spec::model::{CastSpec, EpochUnit, Parse};
 use crate::spec::problem::{closest, meant};
 
@@ -65,7 +66,7 @@ pub(super) fn read_options(
     let mut cast = cast.unwrap_or_else(|| CastSpec::plain(ColumnType::scalar(Scalar::Text)));
     // First, since it decides what the others mean.
     if let Some((span, value)) = fields.entry("time") {
-        let epoch_ms = reader.word("time", value, &[("epoch_ms", true)]);
+        let epoch_ms = reader.word("time", value, &language::TIME);
         let fits = cast.column_type.scalar == Scalar::BigInt;
         refuse(reader, known && !fits, "time", span, &cast, "for bigint");
         cast.epoch_ms |= epoch_ms.is_some() && fits;
@@ -86,7 +87,7 @@ pub(super) fn read_options(
             &cast,
             "for text and varchar; elsewhere a blank is NULL",
         );
-        cast.blank_null = reader.word("blank", value, &[("null", true)]).unwrap_or_default();
+        cast.blank_null = reader.word("blank", value, &language::BLANK).unwrap_or_default();
     }
     if let Some((span, value)) = fields.entry("none") {
         let place = "for integers; elsewhere use \"null_values\"";
@@ -95,8 +96,7 @@ pub(super) fn read_options(
     }
     if let Some((span, value)) = fields.entry("unit") {
         refuse(reader, known && !time, "unit", span, &cast, "for dates and times");
-        let units = [("ms", EpochUnit::Milliseconds), ("s", EpochUnit::Seconds)];
-        cast.unit = reader.word("unit", value, &units).unwrap_or(EpochUnit::Milliseconds);
+        cast.unit = reader.word("unit", value, &language::UNIT).unwrap_or(EpochUnit::Milliseconds);
     }
     if let Some((span, value)) = fields.entry("format") {
         refuse(reader, known && !time, "format", span, &cast, "for dates and times");
@@ -104,15 +104,14 @@ pub(super) fn read_options(
     }
     if let Some((span, value)) = fields.entry("object") {
         refuse(reader, known && scalar != Scalar::Boolean, "object", span, &cast, "for boolean");
-        cast.object_true = reader.word("object", value, &[("true", true)]).unwrap_or_default();
+        cast.object_true = reader.word("object", value, &language::OBJECT).unwrap_or_default();
     }
     if let Some((span, value)) = fields.entry("scalar") {
         refuse(reader, known && !cast.column_type.array, "scalar", span, &cast, "for arrays");
-        cast.wrap_scalar = reader.word("scalar", value, &[("wrap", true)]).unwrap_or_default();
+        cast.wrap_scalar = reader.word("scalar", value, &language::SCALAR).unwrap_or_default();
     }
     if let Some((span, value)) = fields.entry("parse") {
-        let words = [("money", Parse::Money), ("percent", Parse::Percent), ("json", Parse::Json)];
-        cast.parse = reader.word("parse", value, &words);
+        cast.parse = reader.word("parse", value, &language::PARSE);
         let (fits, option, place) = match cast.parse {
             Some(Parse::Money) => (number, "parse = \"money\"", "for numbers"),
             Some(Parse::Percent) => (number, "parse = \"percent\"", "for numbers"),

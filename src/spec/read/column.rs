@@ -6,36 +6,15 @@ use toml::de::{DeString, DeTable, DeValue};
 use crate::name::split_parts;
 use crate::schema::{ColumnType, Scalar};
 use crate::spec::KNOWN_FUNCTIONS;
-use crate::spec::model::{Case, CastSpec, ColumnSpec, KeyPath, OnReject, Origin, TextRules};
+use crate::spec::language;
+use crate::spec::model::{CastSpec, ColumnSpec, KeyPath, OnReject, Origin, TextRules};
 use crate::spec::problem::{did_you_mean, meant};
 
 use super::access::{Fields, Reader, Span, Value};
 use super::cast::{read_options, read_type};
 use super::json::json_text;
 
-const OPTIONS: &[&str] = &[
-    "from",
-    "type",
-    "default",
-    "const",
-    "trim",
-    "null_values",
-    "case",
-    "map",
-    "lookup",
-    "function",
-    "allowed",
-    "parse",
-    "blank",
-    "none",
-    "time",
-    "unit",
-    "format",
-    "object",
-    "scalar",
-    "on_reject",
-    "references",
-];
+const OPTIONS: &[&str] = &language::names(&language::COLUMN);
 
 /// What may stand beside `const`: nothing is read, so no rule of reading applies.
 const BESIDE_CONST: &[&str] = &["const", "type", "time"];
@@ -254,11 +233,7 @@ fn read_rules(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> TextRules {
         rules.null_values = reader.texts(value).unwrap_or_default();
     }
     if let Some(value) = fields.get("case") {
-        rules.case = reader.word(
-            "case",
-            value,
-            &[("lower", Case::Lower), ("upper", Case::Upper), ("title", Case::Title)],
-        );
+        rules.case = reader.word("case", value, &language::CASE);
     }
     if let Some(value) = fields.get("map") {
         read_map(reader, value, &mut rules);
@@ -302,6 +277,5 @@ fn read_map(reader: &mut Reader<'_>, value: &Value<'_>, rules: &mut TextRules) {
 
 /// `on_reject` of a column or a target.
 pub(super) fn read_on_reject(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<OnReject> {
-    let words = [("cell", OnReject::Cell), ("row", OnReject::Row), ("abort", OnReject::Abort)];
-    reader.word("on_reject", value, &words)
+    reader.word("on_reject", value, &language::ON_REJECT)
 }

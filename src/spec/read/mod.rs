@@ -9,7 +9,7 @@
 //! goes on with the next entry. A pipeline comes out only if nothing was reported. Deriving the tree
 //! with serde would be shorter, but it stops at the first mistake and knows no place for most others.
 
-mod access;
+pub(crate) mod access;
 mod cast;
 mod column;
 mod json;
@@ -25,8 +25,12 @@ use access::{Fields, Reader, Value};
 use target::{read_derived, read_table_name, read_target};
 use test::{Names, read_tests};
 
+use super::language;
 use super::model::{DerivedSpec, PipelineSpec, Position, SourceSpec, TargetSpec, TestSpec};
 use super::problem::{Problem, Problems, meant};
+
+const PIPELINE_KEYS: &[&str] = &language::names(&language::PIPELINE);
+const SOURCE_KEYS: &[&str] = &language::names(&language::SOURCE);
 
 /// What could be read of one file.
 pub(super) struct FileRead {
@@ -89,7 +93,7 @@ fn read_pipeline(
     reader: &mut Reader<'_>,
     root: &DeTable<'_>,
 ) -> (Option<(String, Position)>, Option<PipelineSpec>) {
-    let fields = Fields::open(reader, root, "key", &["entity", "source", "target", "derived", "test"]);
+    let fields = Fields::open(reader, root, "key", PIPELINE_KEYS);
     for (field, hint) in [
         ("entity", "add entity = \"…\": the name on the command line"),
         ("source", "add source = \"…\": the table that is read"),
@@ -170,7 +174,7 @@ fn read_source(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<SourceSpec>
         DeValue::Table(entries) => entries,
         _ => return reader.mismatch("a table's name or { table, id, document }", value),
     };
-    let fields = Fields::open(reader, entries, "key", &["table", "id", "document"]);
+    let fields = Fields::open(reader, entries, "key", SOURCE_KEYS);
     if !fields.has("table") {
         reader.missing(value.span(), "the source has no \"table\"", "add table = \"…\"".to_owned());
     }

@@ -5,6 +5,7 @@ use toml::de::{DeString, DeTable};
 
 use crate::name::TableName;
 use crate::schema::Scalar;
+use crate::spec::language;
 use crate::spec::model::{
     ClosureSpec, ColumnSpec, DerivedSpec, FilterRule, FilterSpec, OnReject, Origin, TargetSpec,
 };
@@ -13,8 +14,10 @@ use crate::spec::problem::did_you_mean;
 use super::access::{Fields, Reader, Value};
 use super::column::{read_column, read_on_reject, read_path};
 
-const FIELDS: &[&str] = &["table", "key", "columns", "filter", "on_reject"];
-const DERIVED_FIELDS: &[&str] = &["closure", "table", "key", "columns", "on_reject"];
+const FIELDS: &[&str] = &language::names(&language::TARGET);
+const CLOSURE_KEYS: &[&str] = &language::names(&language::CLOSURE);
+const FILTER_KEYS: &[&str] = &language::names(&language::FILTER);
+const DERIVED_FIELDS: &[&str] = &language::names(&language::DERIVED);
 
 /// Reads one target.
 pub(super) fn read_target(
@@ -39,7 +42,7 @@ pub(super) fn read_derived(
         return None;
     };
     let entries = reader.table(closure)?;
-    let fields = Fields::open(reader, entries, "key", &["parent", "child"]);
+    let fields = Fields::open(reader, entries, "key", CLOSURE_KEYS);
     let mut path = |field: &str| {
         let Some(value) = fields.get(field) else {
             reader.missing(closure.span(), format!("the closure has no {field:?}"), hint.clone());
@@ -174,7 +177,7 @@ fn refuse_cell(reader: &mut Reader<'_>, name: &str, listed: &DeTable<'_>) {
 
 fn read_filter(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<FilterSpec> {
     let entries = reader.table(value)?;
-    let fields = Fields::open(reader, entries, "key", &["from", "keep", "drop"]);
+    let fields = Fields::open(reader, entries, "key", FILTER_KEYS);
     if !fields.has("from") {
         reader.missing(
             value.span(),

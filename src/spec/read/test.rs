@@ -9,13 +9,15 @@ use toml::de::{DeTable, DeValue};
 
 use crate::json::Json;
 use crate::spec::KNOWN_REASONS;
+use crate::spec::language;
 use crate::spec::model::{ExpectedReject, ExpectedRow, Origin, SourceSpec, TargetSpec, TestSpec};
 use crate::spec::problem::did_you_mean;
 
 use super::access::{Fields, Reader, Span, Value};
 use super::json::json_text;
 
-const FIELDS: &[&str] = &["name", "id", "document", "rows", "rejects", "quarantined", "filtered", "aborts"];
+const FIELDS: &[&str] = &language::names(&language::TEST);
+const REJECT_KEYS: &[&str] = &language::names(&language::REJECT);
 
 const HOW: &str = "a list of tables, each headed [[test]]";
 
@@ -225,7 +227,7 @@ impl Names {
         let mut rejects = Vec::with_capacity(items.len());
         for item in items {
             let Some(entries) = reader.table(item) else { continue };
-            let fields = Fields::open(reader, entries, "key", &["target", "column", "reason"]);
+            let fields = Fields::open(reader, entries, "key", REJECT_KEYS);
             for field in ["target", "reason"] {
                 if !fields.has(field) {
                     let hint = format!("add {field} = \"…\"");

@@ -313,6 +313,21 @@ fn a_pooler_in_transaction_mode_is_told_and_one_in_session_mode_will_do() {
                 assert!(told.contains("a pooler in transaction mode stands between"), "{mode} {told}");
                 assert!(told.contains("hint: connect to the server itself"), "{mode} {told}");
             }
+            // The doctor has told so before.
+            let mut doctor = crate::support::program();
+            doctor.args([
+                "doctor",
+                "--pipelines",
+                scene.pipelines.path(),
+                "--source",
+                source,
+                "--target",
+                target,
+            ]);
+            let looked = doctor.output().expect("the program runs");
+            let found = crate::support::stdout(&looked);
+            assert_eq!(looked.status.code(), Some(code), "{mode} {found}");
+            assert_eq!(found.contains("a pooler in transaction mode"), code == 1, "{mode} {found}");
         }
     }
     scene.check_next("poolers");
