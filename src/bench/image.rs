@@ -1,7 +1,7 @@
 //! Images of V2: what the targets must hold, made once, and the way back to it after each contender.
 //!
 //! An image is an unlogged table in a schema of its own, with the columns that the pipeline feeds. It is
-//! computed on the server by [`sqlgen`](crate::sqlgen), of which no contender has a part. Of each target
+//! computed on the server by [`sqlgen`], of which no contender has a part. Of each target
 //! there are two: `base`, what V1 says before it is changed for a refresh, and `want`, what it says now.
 //! Ids of split tables and columns that V1 does not feed are in neither.
 

@@ -53,7 +53,7 @@ pub struct Found {
     /// Rows that are new, or differ.
     pub staged: RowBuffer,
     /// The rows of V2 that V1 no longer has, and those beside another of their key: with the columns of
-    /// [`GONE_COLUMNS`](crate::pg::sql::GONE_COLUMNS).
+    /// [`GONE_COLUMNS`].
     pub gone: RowBuffer,
 }
 

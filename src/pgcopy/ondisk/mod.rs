@@ -14,7 +14,7 @@
 //! every 32nd entry holds its end in the data instead of its length, so that the server finds any value in a
 //! few steps. A document that is no object or array is an array of one with the scalar's flag. Keys are
 //! sorted by length, then by bytes, each once. Strings bear no escapes, numbers are those of `numeric.h`
-//! ([`number`]), and [`print`] makes of it all what `jsonb_out` makes.
+//! ([`number`]), and [`mod@print`] makes of it all what `jsonb_out` makes.
 //!
 //! Which byte order a server has cannot be read from any one document: `40 00 00 20` is the header of an
 //! object of 64 pairs in one and of an array of 32 elements in the other. So the server is asked for a

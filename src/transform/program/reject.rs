@@ -41,7 +41,7 @@ impl<'a> Reject<'a> {
     }
 }
 
-/// Writes a row of [`REJECT_COLUMNS`](REJECT_COLUMNS) and counts it.
+/// Writes a row of [`REJECT_COLUMNS`] and counts it.
 pub(super) fn write_reject(output: &mut Output, slot: usize, id: i64, reject: Reject<'_>) {
     let raw = reject.raw.filter(|_| !output.no_raw);
     let rows = &mut output.rejects;
