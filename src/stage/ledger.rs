@@ -4,13 +4,16 @@
 //! and the data are never apart. The session of a ledger also holds the advisory lock of each entity
 //! of the run: the lock ends with the session, however the run ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Fate, Result};
 use crate::name::{TableName, quote};
 use crate::pg::{Database, Session};
 use crate::summary::{EntitySummary, Mode, TargetSummary};
 use crate::transform::output::REJECT_COLUMNS;
+
+/// How long a server may take to end the sessions of a program that was killed.
+const NOTICE: Duration = Duration::from_secs(2);
 
 /// The first key of the advisory locks: "xdof" in ASCII. The second is the hash of the entity's name.
 pub const LOCK_CLASS: i32 = 0x7864_6f66;
@@ -372,8 +375,16 @@ pub async fn try_lock(session: &Session, entity: &str) -> Result<bool> {
 
 /// Takes the lock of an entity; waits so long for a run that holds it, or says who it is.
 async fn lock(session: &Session, entity: &str, wait: Duration, waits: &impl Fn(String)) -> Result<()> {
-    if try_lock(session, entity).await? {
-        return Ok(());
+    let began = Instant::now();
+    loop {
+        if try_lock(session, entity).await? {
+            return Ok(());
+        }
+        // The server may not have noticed yet that the program that held it was killed.
+        if !wait.is_zero() || began.elapsed() > NOTICE {
+            break;
+        }
+        tokio::time::sleep(NOTICE / 20).await;
     }
     let holder = holder(session, entity).await?;
     let busy = format!("another run of {entity} is under way in the target database");
