@@ -1,7 +1,6 @@
 //! One entity while it is copied: what its lanes share, and what becomes of an output.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::try_join_all;
@@ -9,7 +8,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::Run;
 use super::changed::{Fingerprints, Scope};
-use super::piece::{Brought, Lane, Piece};
+use super::piece::{Brought, Lane, Piece, Queue};
 use super::resume::{Head, Kept};
 use super::way::{self, Chosen};
 use crate::error::{Error, Result};
@@ -52,9 +51,7 @@ pub(super) struct EntityRun {
     pub(super) ledger: Arc<Ledger>,
     /// What an earlier run has staged of it.
     pub(super) kept: Option<Kept>,
-    pub(super) queue: Mutex<VecDeque<Piece>>,
-    /// Lanes that have something to do.
-    pub(super) working: AtomicUsize,
+    pub(super) queue: Mutex<Queue>,
     /// Rows of V1 in the pieces that are there.
     pub(super) rows_read: AtomicU64,
     /// The one writer of the targets that are loaded directly, in the publishing transaction.
@@ -186,8 +183,8 @@ impl EntityRun {
             again: false,
         };
         let queue = match &kept {
-            Some(kept) => kept.pieces().into(),
-            None => partitions.into_iter().enumerate().map(piece).collect(),
+            Some(kept) => Queue::new(kept.pieces()),
+            None => Queue::new(partitions.into_iter().enumerate().map(piece)),
         };
         let sum = kept.as_ref().map(|kept| &kept.sum);
         let mut edges = vec![Edges::default(); plan.derived.len()];
@@ -216,7 +213,6 @@ impl EntityRun {
             visible,
             ledger,
             kept,
-            working: AtomicUsize::new(0),
             rows_read: AtomicU64::new(0),
         })
     }

@@ -279,8 +279,7 @@ impl Run {
         running.spawn(Arc::clone(&entity).lane(first));
         running.spawn(Arc::clone(&entity.fingerprints).scan(entity.notes()));
         for _ in 1..self.job.jobs.min(entity.pieces()) {
-            let (run, entity) = (Arc::clone(&self), Arc::clone(&entity));
-            running.spawn(async move { entity.lane(run.free_lane().await?).await });
+            running.spawn(Arc::clone(&entity).join_in());
         }
         while let Some(lane) = running.join_next().await {
             joined(lane).map_err(|error| error.context(format_args!("copying {}", entity.plan.entity)))?;

@@ -15,12 +15,13 @@
 //! What is loaded directly cannot be tried again: all of it is one transaction, and that is gone. Nor can a run
 //! that lost its snapshot or its lock on the entity.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::copy_partition;
 use super::entity::{EntityRun, lock};
@@ -49,6 +50,50 @@ pub(super) struct Piece {
     pub(super) range: Option<usize>,
     /// Whether it was read before, and only what became of V2 since is of interest.
     pub(super) again: bool,
+}
+
+/// The pieces of an entity that wait, and how many lanes take them.
+pub(super) struct Queue {
+    pieces: VecDeque<Piece>,
+    /// Lanes that will ask for another piece.
+    working: usize,
+    /// Whether a lane has found nothing left.
+    drained: watch::Sender<bool>,
+}
+
+impl Queue {
+    pub(super) fn new(pieces: impl IntoIterator<Item = Piece>) -> Self {
+        Self { pieces: pieces.into_iter().collect(), working: 0, drained: watch::Sender::new(false) }
+    }
+
+    /// How many pieces wait.
+    pub(super) fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    fn begin(&mut self) {
+        self.working += 1;
+    }
+
+    /// The next piece; `None` ends the lane.
+    fn next(&mut self) -> Option<Piece> {
+        let next = self.pieces.pop_front();
+        if next.is_none() {
+            self.working -= 1;
+            self.drained.send_replace(true);
+        }
+        next
+    }
+
+    /// Ends a lane that cannot copy a piece; false where no other lane would take it.
+    fn give_back(&mut self, piece: &Piece) -> bool {
+        if self.working == 1 {
+            return false;
+        }
+        self.pieces.push_front(piece.clone());
+        self.working -= 1;
+        true
+    }
 }
 
 /// The connections of a lane.
@@ -109,27 +154,38 @@ impl Lane {
 }
 
 impl EntityRun {
+    /// Joins in as a lane as soon as one is free, unless nothing is left to be done by then.
+    pub(super) async fn join_in(self: Arc<Self>) -> Result<()> {
+        let mut drained = lock(&self.queue).drained.subscribe();
+        let permit = tokio::select! {
+            permit = self.run.free_lane() => permit?,
+            // The sender lives as long as the entity.
+            _ = drained.wait_for(|drained| *drained) => return Ok(()),
+        };
+        self.lane(permit).await
+    }
+
     /// Copies pieces until none is left.
     pub(super) async fn lane(self: Arc<Self>, _permit: OwnedSemaphorePermit) -> Result<()> {
-        self.working.fetch_add(1, Relaxed);
+        lock(&self.queue).begin();
         let mut lane = None;
         loop {
-            let next = lock(&self.queue).pop_front();
+            let next = lock(&self.queue).next();
             let Some(piece) = next else { break };
             match self.attempt(&mut lane, &piece).await {
                 Attempt::Done => {}
-                // The lanes that have their connections do the work, and the entity takes a little longer.
-                Attempt::Failed(error) if is_full(&error) && self.working.load(Relaxed) > 1 => {
-                    lock(&self.queue).push_front(piece);
-                    break;
+                Attempt::Failed(error) => {
+                    // The lanes that have their connections do the work, and the entity takes a little longer.
+                    if is_full(&error) && lock(&self.queue).give_back(&piece) {
+                        break;
+                    }
+                    self.copy_again(&mut lane, &piece, error, None).await?;
                 }
-                Attempt::Failed(error) => self.copy_again(&mut lane, &piece, error, None).await?,
                 Attempt::InDoubt(error, brought) => {
                     self.copy_again(&mut lane, &piece, error, Some(brought)).await?;
                 }
             }
         }
-        self.working.fetch_sub(1, Relaxed);
         Ok(())
     }
 
@@ -353,4 +409,31 @@ impl Brought {
 
 fn is_full(error: &Error) -> bool {
     error.code() == Some(TOO_MANY_CONNECTIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_that_is_given_back_has_a_lane_that_will_ask_for_it() {
+        let piece = |number| Piece { number, partition: Partition::Whole, range: None, again: false };
+        let mut queue = Queue::new([piece(1), piece(2)]);
+        queue.begin();
+        queue.begin();
+        let (one, two) = (queue.next().expect("a piece"), queue.next().expect("a piece"));
+        assert_eq!((one.number, two.number, queue.len()), (1, 2, 0));
+        assert!(!*queue.drained.borrow());
+        // The first lane ends without another piece: the second is the last, and keeps what it has.
+        assert!(queue.next().is_none() && *queue.drained.borrow());
+        assert!(!queue.give_back(&two));
+
+        let mut queue = Queue::new([piece(1)]);
+        queue.begin();
+        queue.begin();
+        let one = queue.next().expect("a piece");
+        assert!(queue.give_back(&one), "the other lane has not asked yet");
+        assert_eq!(queue.next().expect("the piece").number, 1);
+        assert!(!queue.give_back(&one), "no other lane is left");
+    }
 }
