@@ -69,6 +69,7 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         },
         changed: arguments.changed,
         progress: arguments.progress.progress,
+        verbose: arguments.verbose,
     };
     let (run_id, mut outcome) = match &arguments.from {
         Some(file) => attempt_from(file, request, signals).await,
@@ -143,6 +144,8 @@ pub struct Request {
     /// Read only what has changed since the last run.
     pub changed: bool,
     pub progress: ProgressMode,
+    /// Show the stage that is busiest, too.
+    pub verbose: bool,
 }
 
 /// Runs with V1 from a file; tells the number of the run, too.
@@ -187,7 +190,7 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
 /// The same; tells the number of the run, too, where it came to have one.
 async fn attempt(request: Request, signals: &Signals) -> (Option<i64>, Result<RunSummary>) {
     let progress = Arc::new(Progress::new(request.specs.iter().map(|spec| spec.entity.clone())));
-    let ticker = Ticker::start(request.progress, Arc::clone(&progress));
+    let ticker = Ticker::start_with(request.progress, Arc::clone(&progress), request.verbose);
     let job = Job {
         specs: request.specs,
         source: request.databases.source,

@@ -83,7 +83,7 @@ impl EntityRun {
         };
         self.check_keys(&session, &publish).await?;
         publish.apply(&session, &mut summary).await?;
-        ledger::record(&session, run_id, &summary).await?;
+        ledger::record(&session, run_id, &summary, &self.run.measured_of(plan)).await?;
         let rejects = &self.staging.rejects;
         let only_new = self.scope.changes().is_some();
         ledger::keep_rejects(&session, run_id, &plan.entity, rejects, only_new).await?;
@@ -94,7 +94,7 @@ impl EntityRun {
         if job.safety.dry_run {
             // Everything was done as it would have been; what stays is the record of it.
             session.batch("ROLLBACK; BEGIN").await?;
-            ledger::record(&session, run_id, &summary).await?;
+            ledger::record(&session, run_id, &summary, &self.run.measured_of(plan)).await?;
         }
         session.batch(&self.staging.drop_sql()).await?;
         session.batch("COMMIT").await?;

@@ -62,6 +62,7 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     if !verbose {
         return Ok(());
     }
+    bottleneck(out, run, style)?;
     compared(out, run, style)?;
     readings(out, run, style)?;
     ways(out, run)?;
@@ -120,6 +121,13 @@ fn read_in_full(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Resu
     Ok(())
 }
 
+/// The narrow place, and what would help.
+fn bottleneck(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    let Some(found) = &run.bottleneck else { return Ok(()) };
+    writeln!(out, "  {}", style.paint(Tone::Strong, &found.sentence))?;
+    found.advice.iter().try_for_each(|advice| writeln!(out, "  - {advice}"))
+}
+
 /// What was compared with the last run.
 fn compared(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     for (entity, changed) in changed(run).filter(|(_, changed)| changed.used) {
@@ -160,12 +168,14 @@ fn targets(run: &RunSummary) -> impl Iterator<Item = &TargetSummary> {
     run.entities.iter().flat_map(|entity| &entity.targets)
 }
 
-/// `done in 12.3 s: 882,089 rows read from V1, 14 rows inserted, 3 deleted`: the noun once, zeros left out.
+/// `run 7: done in 12.3 s: 882,089 rows read from V1, 14 rows inserted, 3 deleted, 12 rejects`: what fits a chat
+/// message; the noun once, zeros left out.
 fn total(run: &RunSummary) -> String {
     let read = run.entities.iter().map(|entity| entity.rows_read).sum();
     let elapsed = format::duration(Duration::from_millis(run.elapsed_ms));
     let done = if run.dry_run { "dry run done" } else { "done" };
-    let mut text = format!("{done} in {elapsed}: {} read from V1", format::counted(read, "row"));
+    let mut text =
+        format!("run {}: {done} in {elapsed}: {} read from V1", run.run_id, format::counted(read, "row"));
     let compared: u64 = changed(run).map(|(_, changed)| changed.scanned).sum();
     if compared > 0 {
         text.push_str(&format!(" of {} compared", format::count(compared)));
@@ -179,6 +189,10 @@ fn total(run: &RunSummary) -> String {
     for (index, (sum, word)) in sums.into_iter().filter(|(sum, _)| *sum > 0).enumerate() {
         let amount = if index == 0 { format::counted(sum, "row") } else { format::count(sum) };
         text.push_str(&format!(", {amount} {word}"));
+    }
+    let rejects: u64 = run.entities.iter().map(|entity| entity.rejects).sum();
+    if rejects > 0 {
+        text.push_str(&format!(", {}", format::counted(rejects, "reject")));
     }
     text
 }
@@ -321,6 +335,7 @@ mod tests {
             skipped: Vec::new(),
             elapsed_ms: 12_300,
             entities,
+            bottleneck: None,
         }
     }
 
@@ -372,7 +387,7 @@ users   user               ·        ·        ·        335            ·      
 agents  agent              ·        ·        ·     37,041            ·         ·
         agent_caps        14      370        ·     36,655            2         ·
 
-done in 12.3 s: 37,376 rows read from V1, 14 rows inserted, 370 updated, 74,031 unchanged, 2 quarantined
+run 1: done in 12.3 s: 37,376 rows read from V1, 14 rows inserted, 370 updated, 74,031 unchanged, 2 quarantined, 14 rejects
 note: 14,066 rows beyond the first of their key stay in V2: 14,066 agent_caps
 note: 3 rows that V1 no longer has stay in V2: 3 agent_caps
 hint: \"--prune\" deletes them
@@ -401,7 +416,7 @@ note: 14 rejects, kept in the quarantine table
 Entity  Target  Inserted  Updated  Deleted  Unchanged  Quarantined  Filtered
 users   user           ·        ·        ·        335            ·         ·
 
-done in 12.3 s: 335 rows read from V1, 335 rows unchanged
+run 1: done in 12.3 s: 335 rows read from V1, 335 rows unchanged
 nothing changed: V2 was already equal
 ";
         assert_eq!(text(|out| run_summary(out, &seen, PLAIN, false)), expected);

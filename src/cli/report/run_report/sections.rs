@@ -1,0 +1,269 @@
+//! The tables of a report, before they are text, Markdown or a page.
+
+use super::words::{ms, percent};
+use crate::cli::format;
+use crate::history::EntityRecord;
+use crate::measured::Stage;
+use crate::report::Report;
+
+/// A table with its heading.
+pub(super) struct Section {
+    /// Its anchor in the page.
+    pub id: &'static str,
+    pub title: &'static str,
+    /// What to know of it.
+    pub note: Option<&'static str>,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Vec<Cell>>,
+    /// The columns that a narrow terminal goes without, the first to go first.
+    pub spare: &'static [&'static str],
+}
+
+pub(super) struct Column {
+    pub name: &'static str,
+    /// Whether its cells are numbers.
+    pub is_number: bool,
+}
+
+pub(super) enum Cell {
+    Text(String),
+    /// A name of the database, or a value.
+    Code(String),
+    /// A figure of the JSON, and its text.
+    Figure(u64, String),
+}
+
+impl Cell {
+    fn count(count: u64) -> Self {
+        Self::Figure(count, format::count(count))
+    }
+
+    fn time(time: u64) -> Self {
+        Self::Figure(time, ms(time))
+    }
+
+    fn share(share: f64) -> Self {
+        Self::Text(percent(share))
+    }
+
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Code(text) | Self::Figure(_, text) => text,
+        }
+    }
+}
+
+fn columns(texts: &[&'static str], numbers: &[&'static str]) -> Vec<Column> {
+    let texts = texts.iter().map(|name| Column { name, is_number: false });
+    texts.chain(numbers.iter().map(|name| Column { name, is_number: true })).collect()
+}
+
+/// All tables that have something to say, in their order.
+pub(super) fn sections(report: &Report) -> Vec<Section> {
+    let all =
+        [targets(report), stages(report), tables(report), met(report), verified(report), earlier(report)];
+    all.into_iter().filter(|section| !section.rows.is_empty()).collect()
+}
+
+fn targets(report: &Report) -> Section {
+    let mut rows = Vec::new();
+    for entity in &report.run.details {
+        for target in &entity.targets {
+            let counts = target.rows;
+            let mut row = vec![
+                Cell::Text(entity.entity.clone()),
+                Cell::Text(target.name.clone()),
+                Cell::Code(target.table.clone()),
+            ];
+            row.extend(
+                [
+                    target.loaded,
+                    counts.inserted,
+                    counts.updated,
+                    counts.deleted,
+                    counts.unchanged,
+                    counts.quarantined,
+                    counts.filtered,
+                ]
+                .map(Cell::count),
+            );
+            rows.push(row);
+        }
+    }
+    Section {
+        id: "targets",
+        title: "Targets",
+        note: report.run.run.dry_run.then_some("A dry run: what would have been written."),
+        columns: columns(
+            &["Entity", "Target", "Table"],
+            &["Loaded", "Inserted", "Updated", "Deleted", "Unchanged", "Quarantined", "Filtered"],
+        ),
+        rows,
+        spare: &["Table", "Entity", "Filtered", "Loaded", "Unchanged", "Quarantined"],
+    }
+}
+
+/// The stages that any entity was in.
+fn stages(report: &Report) -> Section {
+    let entities = report.measured.iter().flat_map(|measured| &measured.entities);
+    let jobs = report.measured.as_ref().map_or(0, |measured| measured.jobs);
+    let rows = entities.map(|entity| {
+        let mut row = vec![
+            Cell::Text(entity.entity.clone()),
+            Cell::time(entity.copy_ms()),
+            Cell::time(entity.publish_ms()),
+            Cell::count(entity.lanes),
+        ];
+        let shares = [Stage::Scan, Stage::Read, Stage::Transform, Stage::Compare, Stage::Load];
+        row.extend(shares.map(|stage| Cell::share(entity.busy(stage, jobs).share())));
+        row
+    });
+    Section {
+        id: "stages",
+        title: "Stages",
+        note: Some(
+            "How long each entity was copied and published, and how busy its lanes were with each stage while \
+             they worked; stages overlap.",
+        ),
+        columns: columns(
+            &["Entity"],
+            &["Copy", "Publish", "Lanes", "Scan", "Read", "Transform", "Compare", "Load"],
+        ),
+        rows: rows.collect(),
+        spare: &["Scan", "Lanes", "Transform"],
+    }
+}
+
+fn tables(report: &Report) -> Section {
+    let entities = report.measured.iter().flat_map(|measured| &measured.entities);
+    let rows = entities.flat_map(|entity| {
+        entity.targets.iter().map(|target| {
+            vec![
+                Cell::Text(entity.entity.clone()),
+                Cell::Code(target.table.clone()),
+                Cell::time(target.load_ms),
+                Cell::time(target.compare_ms),
+                Cell::time(target.publish_ms),
+            ]
+        })
+    });
+    Section {
+        id: "tables",
+        title: "Time by table",
+        note: Some(
+            "Summed over the lanes: rows being sent, V2 read back and compared, the statements of the publish.",
+        ),
+        columns: columns(&["Entity", "Table"], &["Load", "Compare", "Publish"]),
+        rows: rows.collect(),
+        spare: &["Entity"],
+    }
+}
+
+fn met(report: &Report) -> Section {
+    let rows = report.run.details.iter().flat_map(|entity| {
+        entity.columns.iter().map(|column| {
+            let rule =
+                if column.rejected { format!("rejected: {}", column.rule) } else { column.rule.clone() };
+            let ids: Vec<String> = column.sample_ids.iter().map(i64::to_string).collect();
+            vec![
+                Cell::Text(format!("{}.{}", name_of(entity, &column.table), column.column)),
+                Cell::Text(rule),
+                Cell::count(column.count),
+                Cell::Text(ids.join(", ")),
+            ]
+        })
+    });
+    let mut columns = columns(&["Column", "Met"], &["Count"]);
+    columns.push(Column { name: "Ids", is_number: false });
+    Section {
+        id: "met",
+        title: "Coercions and rejects",
+        note: Some("What the columns met beside clean values, with ids of rows of V1."),
+        columns,
+        rows: rows.collect(),
+        spare: &["Ids"],
+    }
+}
+
+/// The name of a table for people.
+pub(super) fn name_of<'a>(entity: &'a EntityRecord, table: &'a str) -> &'a str {
+    entity.targets.iter().find(|target| target.table == table).map_or(table, |target| &target.name)
+}
+
+fn verified(report: &Report) -> Section {
+    let targets = report.verification.iter().flat_map(|found| &found.targets);
+    let rows = targets.map(|target| {
+        vec![
+            Cell::Text(target.entity.clone()),
+            Cell::Code(target.table.clone()),
+            Cell::count(target.rows_checked),
+            Cell::count(target.difference_count),
+        ]
+    });
+    Section {
+        id: "verification",
+        title: "Verification",
+        note: Some("The last verify after this run, before another run of these entities."),
+        columns: columns(&["Entity", "Table"], &["Rows checked", "Differences"]),
+        rows: rows.collect(),
+        spare: &["Entity"],
+    }
+}
+
+/// The run itself comes first, where it came to its end.
+fn earlier(report: &Report) -> Section {
+    let run = &report.run.run;
+    let row = |(run_id, started, elapsed_ms, rows_read, rows_per_s, written, rejects): (
+        i64,
+        &str,
+        u64,
+        u64,
+        Option<u64>,
+        u64,
+        u64,
+    )| {
+        vec![
+            Cell::Text(run_id.to_string()),
+            Cell::Text(started.replace('T', " ").chars().take(16).collect()),
+            Cell::time(elapsed_ms),
+            Cell::count(rows_read),
+            rows_per_s.map_or(Cell::Text(String::new()), Cell::count),
+            Cell::count(written),
+            Cell::count(rejects),
+        ]
+    };
+    let mut rows = Vec::new();
+    if !report.earlier.is_empty() {
+        let written = run.rows.inserted + run.rows.updated + run.rows.deleted;
+        rows.push(row((
+            run.run_id,
+            &run.started_at,
+            run.elapsed_ms,
+            run.rows_read,
+            report.rows_per_s,
+            written,
+            run.rejects,
+        )));
+    }
+    rows.extend(report.earlier.iter().map(|one| {
+        row((
+            one.run_id,
+            &one.started_at,
+            one.elapsed_ms,
+            one.rows_read,
+            one.rows_per_s,
+            one.written,
+            one.rejects,
+        ))
+    }));
+    Section {
+        id: "earlier",
+        title: "Beside earlier runs",
+        note: Some(
+            "Runs of the same entities in the same mode that came to their end; this one is the first.",
+        ),
+        columns: columns(&["Run", "Started (UTC)"], &["Took", "Rows", "Rows/s", "Written", "Rejects"]),
+        rows,
+        spare: &["Started (UTC)", "Written"],
+    }
+}
