@@ -231,7 +231,7 @@ impl Progress {
 
     /// The counters of all entities together, as they are now.
     pub fn sample(&self) -> Sample {
-        let sum = |counter: fn(&EntityProgress) -> &AtomicU64| {
+        let sum = |counter: fn(&EntityProgress) -> &AtomicU64| -> u64 {
             self.entities.iter().map(|entity| counter(entity).load(Relaxed)).sum()
         };
         Sample {

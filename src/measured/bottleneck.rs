@@ -118,6 +118,9 @@ pub fn bottleneck(measured: &Measured) -> Option<Bottleneck> {
     let all: u64 = entities.iter().map(|entity| entity.busy(stage, measured.jobs).busy_ms).sum();
     let is_most = |ms: u64| ms as f64 >= all as f64 * MOST;
     let whose = match &target {
+        Some((table, ms)) if is_most(*ms) && stage == Stage::Compare => {
+            format!("reading {table} back to compare")
+        }
         Some((table, ms)) if is_most(*ms) => format!("{} of {table}", words(stage)),
         _ if is_most(most.busy(stage, measured.jobs).busy_ms) && stage != Stage::Transform => {
             format!("{} for {}", words(stage), most.entity)
@@ -125,7 +128,7 @@ pub fn bottleneck(measured: &Measured) -> Option<Bottleneck> {
         _ => words(stage).to_owned(),
     };
     let sentence = match stage {
-        Stage::Publish => format!("{whose} took {} of the time, with nothing else to do", percent(share)),
+        Stage::Publish => format!("{whose} took {} of the time, with nothing else under way", percent(share)),
         _ => format!("{whose} was busy {} of the time", percent(share)),
     };
     Some(Bottleneck {
@@ -193,15 +196,16 @@ fn words(stage: Stage) -> &'static str {
         Stage::Scan => "scanning V1's row versions",
         Stage::Read => "reading V1",
         Stage::Transform => "the transform",
-        Stage::Compare => "reading V2 back",
+        Stage::Compare => "reading V2 back to compare",
         Stage::Load => "load",
         Stage::Publish => "publish",
     }
 }
 
 /// A share in whole percents, cut: 100 only where it is all.
-fn percent(share: f64) -> String {
-    format!("{:.0} %", (share * 100.0).floor())
+pub fn percent(share: f64) -> String {
+    // 0.29 times 100 is a little less than 29.
+    format!("{:.0} %", (share * 100.0 + 1e-9).floor())
 }
 
 fn more_jobs(measured: &Measured) -> Option<String> {
@@ -344,7 +348,7 @@ mod tests {
         };
         let alone =
             bottleneck(&Measured { elapsed_ms: 10_000, ..run(vec![long.clone()]) }).expect("measured");
-        assert_eq!(alone.sentence, "publish of mvpw5_673 took 80 % of the time, with nothing else to do");
+        assert_eq!(alone.sentence, "publish of mvpw5_673 took 80 % of the time, with nothing else under way");
         // Another entity is copied meanwhile.
         let other = EntityMeasured {
             lane_ms: 10_000,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::summary::ReadPath;
 
-pub use bottleneck::{Bottleneck, Stage, bottleneck};
+pub use bottleneck::{Bottleneck, Stage, bottleneck, percent};
 pub use clocks::{Clock, Clocks};
 pub use process::peak_rss_bytes;
 pub use timeline::{Sample, Timeline};

@@ -125,8 +125,8 @@ impl EntityRun {
         }
         let clocks = job.progress.entity(plan.index).clocks();
         clocks.expect_targets(chosen.iter().map(|chosen| is(chosen, Way::Direct)));
-        let tables = || tables(&plan, &staging, &chosen, clocks);
-        let direct = direct_session.map(|session| Writer::new(session, tables()));
+        let loads = tables(&plan, &staging, &chosen, clocks);
+        let direct = direct_session.map(|session| Writer::new(session, loads));
         let own = plan.program.targets().len();
         let compares = chosen.iter().any(|chosen| is(chosen, Way::Delta));
         let (image, visible) = if compares {

@@ -2,12 +2,18 @@
 //! opens without a word in its console.
 
 use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::{Database, Pipelines, Temp, program, stderr, stdout};
+
+/// How long a browser may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const PIPELINE: &str = r#"
 entity = "people"
@@ -147,7 +153,7 @@ fn a_verify_stands_in_the_report_until_the_entity_is_run_again() {
     let (database, pipelines) = people();
     let verify = || database.xdoflow(&["verify", "--pipelines", pipelines.path(), "--progress", "none"]);
     assert_eq!(verify().status.code(), Some(1), "V2 is empty, and there is no ledger to note that in");
-    assert_eq!(database.value("SELECT to_regnamespace('xdoflow') IS NULL"), "t");
+    assert_eq!(database.value("SELECT to_regclass('xdoflow.verifications') IS NULL"), "t");
     assert_eq!(run(&database, &pipelines, &[]), Some(0));
     assert_eq!(database.json(&["report"])["verification"], json!(null));
     assert_eq!(verify().status.code(), Some(0));
@@ -223,41 +229,40 @@ struct Browsed {
 }
 
 /// Opens a page in a browser without a window and without a network.
-fn browse(folder: &Temp, file: &std::path::Path, more: &[&str]) -> Browsed {
+fn browse(folder: &Temp, file: &Path) -> Browsed {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let found = names.iter().find(|name| {
         let paths = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&paths).any(|path| path.join(name).is_file())
     });
-    let (out, log) = (folder.path().join("dom"), folder.path().join("log"));
+    let log = folder.path().join("log");
     let mut child = Command::new(found.expect("a browser; .ci/tools installs it"))
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-extensions"])
         .args(["--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--dump-dom"])
         .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
-        .args(more)
         .arg(format!("file://{}", file.display()))
         .env("HOME", folder.path())
         .stdin(Stdio::null())
-        .stdout(File::create(&out).expect("a file"))
+        .stdout(Stdio::piped())
         .stderr(File::create(&log).expect("a file"))
         .spawn()
         .expect("the browser starts");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let status = loop {
-        match child.try_wait().expect("a process") {
-            Some(status) => break status,
-            None if Instant::now() > deadline => {
-                child.kill().expect("it is ours");
-                break child.wait().expect("a process");
-            }
-            None => std::thread::yield_now(),
-        }
-    };
-    let read = |path| String::from_utf8_lossy(&fs::read(path).expect("the file")).into_owned();
-    let browsed = Browsed { dom: read(&out), log: read(&log) };
-    assert!(status.success(), "{status}: {}", browsed.log);
-    browsed
+    let mut out = child.stdout.take().expect("a pipe");
+    let (told, dom) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = out.read_to_end(&mut bytes);
+        let _ = told.send(bytes);
+    });
+    let dom = dom.recv_timeout(PATIENCE);
+    if dom.is_err() {
+        child.kill().expect("it is ours");
+    }
+    let status = child.wait().expect("a process");
+    let log = String::from_utf8_lossy(&fs::read(log).expect("the file")).into_owned();
+    assert!(status.success(), "{status}: {log}");
+    Browsed { dom: String::from_utf8(dom.expect("the page in time")).expect("UTF-8"), log }
 }
 
 /// Shows a page in frames of some widths, and tells what a reader of each meets.
@@ -302,13 +307,13 @@ fn the_page_opens_in_a_browser_with_the_figures_of_the_json_and_fits_a_phone() {
     let page = fs::read_to_string(&file).expect("the page");
 
     // As it is, under its own policy.
-    let itself = browse(&folder, &file, &[]);
+    let itself = browse(&folder, &file);
     assert!(!itself.log.contains("CONSOLE"), "{}", itself.log);
     assert!(itself.dom.contains("<h2 id=\"h-targets\">Targets</h2>"), "{}", itself.dom);
 
     let wrapper = folder.path().join("frames.html");
     fs::write(&wrapper, frames(&page, &[390, 1280])).expect("a file");
-    let framed = browse(&folder, &wrapper, &[]);
+    let framed = browse(&folder, &wrapper);
     assert!(!framed.log.contains("CONSOLE"), "{}", framed.log);
     let (_, rest) = framed.dom.split_once("<pre>").expect("what was seen");
     let (text, _) = rest.split_once("</pre>").expect("its end");

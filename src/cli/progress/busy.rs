@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::measured::Stage;
+use crate::measured::{Stage, percent};
 use crate::progress::{Phase, Snapshot};
 
 /// What the shares are measured over.
@@ -89,7 +89,6 @@ impl Busy {
         }
         let shares = self.shares();
         let (stage, share) = shares.first()?;
-        let percent = |share: f64| format!("{:.0} %", (share * 100.0).floor());
         let (in_flight, most) = self.in_flight;
         let mut text =
             format!("{} {} busy  {in_flight}/{most} batches in flight", stage.name(), percent(*share));

@@ -1,9 +1,9 @@
 //! The charts of the page: drawings without text, which stretch to the width that there is; what they say stands
 //! beside them as text of the page, in the size of all other text, so that they read on a phone.
 
-use super::words::{ms, percent};
+use super::words::ms;
 use crate::cli::format;
-use crate::measured::{Measured, Sample};
+use crate::measured::{Measured, Sample, percent};
 use crate::page::escape;
 use crate::report::Report;
 

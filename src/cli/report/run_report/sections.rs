@@ -1,10 +1,10 @@
 //! The tables of a report, before they are text, Markdown or a page.
 
-use super::words::{ms, percent};
+use super::words::ms;
 use crate::cli::format;
 use crate::history::EntityRecord;
-use crate::measured::Stage;
-use crate::report::Report;
+use crate::measured::{Stage, percent};
+use crate::report::{EarlierRun, Report};
 
 /// A table with its heading.
 pub(super) struct Section {
@@ -210,57 +210,37 @@ fn verified(report: &Report) -> Section {
     }
 }
 
-/// The run itself comes first, where it came to its end.
+/// The run itself comes first.
 fn earlier(report: &Report) -> Section {
     let run = &report.run.run;
-    let row = |(run_id, started, elapsed_ms, rows_read, rows_per_s, written, rejects): (
-        i64,
-        &str,
-        u64,
-        u64,
-        Option<u64>,
-        u64,
-        u64,
-    )| {
+    let this = EarlierRun {
+        run_id: run.run_id,
+        started_at: run.started_at.clone(),
+        elapsed_ms: run.elapsed_ms,
+        rows_read: run.rows_read,
+        rows_per_s: report.rows_per_s,
+        written: run.rows.inserted + run.rows.updated + run.rows.deleted,
+        rejects: run.rejects,
+    };
+    let row = |one: &EarlierRun| {
         vec![
-            Cell::Text(run_id.to_string()),
-            Cell::Text(started.replace('T', " ").chars().take(16).collect()),
-            Cell::time(elapsed_ms),
-            Cell::count(rows_read),
-            rows_per_s.map_or(Cell::Text(String::new()), Cell::count),
-            Cell::count(written),
-            Cell::count(rejects),
+            Cell::Text(one.run_id.to_string()),
+            Cell::Text(one.started_at.replace('T', " ").chars().take(16).collect()),
+            Cell::time(one.elapsed_ms),
+            Cell::count(one.rows_read),
+            one.rows_per_s.map_or(Cell::Text(String::new()), Cell::count),
+            Cell::count(one.written),
+            Cell::count(one.rejects),
         ]
     };
-    let mut rows = Vec::new();
-    if !report.earlier.is_empty() {
-        let written = run.rows.inserted + run.rows.updated + run.rows.deleted;
-        rows.push(row((
-            run.run_id,
-            &run.started_at,
-            run.elapsed_ms,
-            run.rows_read,
-            report.rows_per_s,
-            written,
-            run.rejects,
-        )));
-    }
-    rows.extend(report.earlier.iter().map(|one| {
-        row((
-            one.run_id,
-            &one.started_at,
-            one.elapsed_ms,
-            one.rows_read,
-            one.rows_per_s,
-            one.written,
-            one.rejects,
-        ))
-    }));
+    let alone = report.earlier.is_empty();
+    let this = (!alone).then_some(&this);
+    let rows = this.into_iter().chain(&report.earlier).map(row).collect();
     Section {
         id: "earlier",
         title: "Beside earlier runs",
         note: Some(
-            "Runs of the same entities in the same mode that came to their end; this one is the first.",
+            "The last runs of the same entities in the same mode that came to their end; this one stands first.",
         ),
         columns: columns(&["Run", "Started (UTC)"], &["Took", "Rows", "Rows/s", "Written", "Rejects"]),
         rows,

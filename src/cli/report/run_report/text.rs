@@ -32,7 +32,7 @@ pub fn text(out: &mut dyn Write, report: &Report, style: Style, width: Option<us
         }
     }
     for section in sections(report) {
-        table(out, &section, style, width)?;
+        print_table(out, &section, style, width)?;
         if section.id == "stages" {
             advice(out, report, style, columns)?;
         }
@@ -45,7 +45,7 @@ fn title(out: &mut dyn Write, title: &str, style: Style) -> io::Result<()> {
     writeln!(out, "\n{}", style.paint(Tone::Active, title))
 }
 
-fn table(out: &mut dyn Write, section: &Section, style: Style, width: Option<usize>) -> io::Result<()> {
+fn print_table(out: &mut dyn Write, section: &Section, style: Style, width: Option<usize>) -> io::Result<()> {
     title(out, section.title, style)?;
     let side = |is_number| if is_number { Side::Right } else { Side::Left };
     let columns = section.columns.iter().map(|column| (column.name, side(column.is_number)));

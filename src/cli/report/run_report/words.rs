@@ -150,11 +150,6 @@ pub(super) fn ms(time: u64) -> String {
     if time < 1000 { format!("{time} ms") } else { format::duration(Duration::from_millis(time)) }
 }
 
-/// A share in whole percents, cut: 100 only where it is all.
-pub(super) fn percent(share: f64) -> String {
-    format!("{:.0} %", (share * 100.0).floor())
-}
-
 /// A guard with what was allowed and what came nearest to it.
 pub(super) fn guard(guard: &Guard) -> String {
     let limit = guard.limit.as_ref().map_or(String::new(), |limit| format!(": {limit}"));
