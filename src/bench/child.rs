@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::measured::peak_rss_bytes;
 
 /// How often the memory of the process is looked at. The system keeps the peak, so that only what the last
 /// moments add to it can be missed.

@@ -88,6 +88,9 @@ mod tests {
             assert!(bars == 0 || cells == 0 || bars == cells, "{line}");
             cells = bars;
         }
-        assert!(!page.contains("<img") && page.contains("\\<img src=x onerror=alert(1)\\>"), "{page}");
+        assert!(
+            !page.replace("\\<", "").contains('<') && page.contains("\\<img src=x onerror=alert(1)\\>"),
+            "{page}"
+        );
     }
 }
