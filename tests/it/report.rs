@@ -76,7 +76,7 @@ fn a_run_is_reported_with_what_it_did_what_it_was_asked_and_where_its_time_went(
     assert!(number(&entity["lane_ms"]) <= ended - began, "one lane works no longer than the copy: {entity}");
     assert_eq!(
         (&entity["targets"][0]["table"], &entity["targets"][0]["direct"]),
-        (&json!("\"</script><b>\""), &json!(true))
+        (&json!("</script><b>"), &json!(true))
     );
     let timeline = measured["timeline"].as_array().expect("a timeline");
     let last = timeline.last().expect("a last point");
@@ -162,7 +162,7 @@ fn a_verify_stands_in_the_report_until_the_entity_is_run_again() {
         (&found["equal"], &found["sample"], &found["difference_count"], &found["entities"]),
         (&json!(true), &json!(null), &json!(0), &json!(["people"]))
     );
-    assert_eq!(found["targets"][0]["table"], "\"</script><b>\"");
+    assert_eq!(found["targets"][0]["table"], "</script><b>");
     assert!(found["rows_checked"].as_u64().is_some_and(|rows| rows >= 3), "{found}");
     database.sql(r#"UPDATE "</script><b>" SET age = 7 WHERE id = 2"#);
     assert_eq!(verify().status.code(), Some(1));
@@ -328,7 +328,7 @@ fn the_page_opens_in_a_browser_with_the_figures_of_the_json_and_fits_a_phone() {
         assert!(scroll <= width, "{scroll} of {width}: {frame}");
         assert_eq!(frame["headings"][0], "xdoflow run 1 done");
         assert_eq!((&frame["values"], &frame["shown"]), (&json!(counts), &json!(counts)), "{frame}");
-        assert_eq!((&frame["codes"], &frame["foreign"]), (&json!(["\"</script><b>\""]), &json!(0)));
+        assert_eq!((&frame["codes"], &frame["foreign"]), (&json!(["</script><b>"]), &json!(0)));
         assert_eq!(frame["rejected"][0], "\"<img src=x onerror=alert(1)>\"");
         let charts = frame["charts"].as_array().expect("charts");
         assert!(!charts.is_empty() && charts.iter().all(|is_wide| *is_wide == json!(true)), "{frame}");
