@@ -206,6 +206,7 @@ impl EntityPlan {
             resumed: None,
             targets: targets.collect(),
             columns: self.columns(tallies),
+            forecast: None,
         }
     }
 

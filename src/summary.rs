@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::measured::Bottleneck;
 
 /// How staging becomes the target.
@@ -171,6 +172,84 @@ pub struct EntitySummary {
     pub targets: Vec<TargetSummary>,
     /// The dirty values that became clean ones and those that were rejected, by column.
     pub columns: Vec<ColumnSummary>,
+    /// What `plan` has found besides; none for a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
+}
+
+/// What would stop a run of an entity, and what would change, of which `plan` has the counts in
+/// [`EntitySummary::targets`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Forecast {
+    /// The guards that would stop it, in the order in which they are asked.
+    pub stops: Vec<Stop>,
+    /// Of the targets that would change, in the order of the pipeline file.
+    pub targets: Vec<TargetForecast>,
+}
+
+/// Why a run would stop before it publishes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stop {
+    /// What is the matter.
+    pub message: String,
+    /// Where, and how much.
+    pub detail: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl From<&Error> for Stop {
+    fn from(error: &Error) -> Self {
+        Self {
+            message: error.message().to_owned(),
+            detail: error.detail_text().map(str::to_owned),
+            hint: error.hint_text().map(str::to_owned),
+        }
+    }
+}
+
+/// What would change in a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TargetForecast {
+    /// The table.
+    pub table: String,
+    /// The columns of which a cell would be updated, those with the most first.
+    pub columns: Vec<ColumnChange>,
+    /// Some of the rows that would be updated, in the order of their keys.
+    pub updated: Vec<RowChange>,
+    /// The keys of some that would be inserted, as text.
+    pub inserted: Vec<String>,
+    /// The keys of some that would be deleted because V1 no longer has them, or that would stay without `--prune`.
+    pub stale: Vec<String>,
+}
+
+/// How often a column would be updated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ColumnChange {
+    /// The column.
+    pub column: String,
+    /// Rows of which this cell differs.
+    pub rows: u64,
+}
+
+/// A row that would be updated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RowChange {
+    /// Its merge key, as text.
+    pub key: String,
+    /// The cells that differ.
+    pub cells: Vec<CellChange>,
+}
+
+/// A cell that would be updated; long texts are cut short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CellChange {
+    /// The column.
+    pub column: String,
+    /// What V2 holds, as text.
+    pub before: Option<String>,
+    /// What V1 says.
+    pub after: Option<String>,
 }
 
 /// What a run with `--changed` made of one entity.

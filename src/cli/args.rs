@@ -22,7 +22,7 @@ pub use look::{
 pub use make::{
     DdlArgs, ImportMappingArgs, InspectArgs, KeyOrder, ScaffoldArgs, SqlArgs, SqlStyle, TableArgs,
 };
-pub use run::{OnlyArgs, RunArgs};
+pub use run::{OnlyArgs, PlanArgs, RunArgs, WorkArgs};
 pub use tools::{
     CompletionsArgs, ConfigArgs, ConfigCommand, ConfigShowArgs, DoctorArgs, HistoryArgs, LineageArgs,
     LineageFormat, ManArgs, ReportArgs, SchemaArgs,
@@ -58,6 +58,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Read V1, and publish it into V2
     Run(RunArgs),
+    /// Say what a run would do: the rows and columns that would change, and what would stop it; no target is written
+    Plan(PlanArgs),
     /// Compare the rows of V1 and V2 by count
     Status(StatusArgs),
     /// Check that the pipelines fit both databases

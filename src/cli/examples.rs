@@ -37,6 +37,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "plan",
+        &[
+            ("xdoflow plan --prune", "what would it change, and would anything stop it?"),
+            ("xdoflow plan agents -v", "one entity, with every column that changes, and samples"),
+            ("xdoflow plan --changed --json", "for a program; exit code 1 where a run would stop"),
+        ],
+    ),
+    (
         "status",
         &[
             ("xdoflow status", "how far are V1 and V2 apart?"),

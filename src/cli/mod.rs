@@ -20,6 +20,7 @@ mod import_mapping;
 mod inspect;
 mod lineage;
 mod notify;
+mod plan;
 mod progress;
 mod rejects;
 mod report;
@@ -72,6 +73,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
     match &arguments.command {
         Command::Demo(demo) => demo::execute(demo, signals).await,
         Command::Run(run) => run::execute(run, signals).await,
+        Command::Plan(plan) => plan::execute(plan, signals).await,
         Command::Status(status) => status::execute(status, signals).await,
         Command::Check(check) => check::execute(check, signals).await,
         Command::Rejects(rejects) => rejects::execute(rejects, signals).await,

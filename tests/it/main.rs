@@ -41,6 +41,7 @@ mod inspect;
 mod lineage;
 mod odd_names;
 mod pipeline_tests;
+mod plan;
 mod properties;
 mod publish;
 mod quarantine;

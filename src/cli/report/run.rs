@@ -19,27 +19,9 @@ const REASONS: usize = 5;
 ///
 /// Those of the writer.
 pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
-    use Side::{Left, Right};
-    let mut table = Table::new(vec![
-        ("Entity", Left),
-        ("Target", Left),
-        ("Inserted", Right),
-        ("Updated", Right),
-        ("Deleted", Right),
-        ("Unchanged", Right),
-        ("Quarantined", Right),
-        ("Filtered", Right),
-    ]);
-    for entity in &run.entities {
-        for (index, target) in entity.targets.iter().enumerate() {
-            let name = if index == 0 { entity.entity.as_str() } else { "" };
-            let mut cells = vec![Cell::plain(name), Cell::plain(&target.name)];
-            cells.extend(counts(target).map(|(count, _)| Cell::count(count, style)));
-            table.row(cells);
-        }
-    }
-    table.print(out, style)?;
-    writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run)))?;
+    table(run, ["Inserted", "Updated", "Deleted"], style).print(out, style)?;
+    let done = if run.dry_run { "dry run done" } else { "done" };
+    writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run, &format!("run {}: {done}", run.run_id))))?;
     if let Some(resumed) = run.resumed {
         resumption(out, run, resumed)?;
     }
@@ -69,6 +51,34 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     columns(out, run, style)
 }
 
+/// The targets with their counts; what is written has a heading of its own.
+pub(super) fn table(
+    run: &RunSummary,
+    [inserted, updated, deleted]: [&'static str; 3],
+    style: Style,
+) -> Table {
+    use Side::{Left, Right};
+    let mut table = Table::new(vec![
+        ("Entity", Left),
+        ("Target", Left),
+        (inserted, Right),
+        (updated, Right),
+        (deleted, Right),
+        ("Unchanged", Right),
+        ("Quarantined", Right),
+        ("Filtered", Right),
+    ]);
+    for entity in &run.entities {
+        for (index, target) in entity.targets.iter().enumerate() {
+            let name = if index == 0 { entity.entity.as_str() } else { "" };
+            let mut cells = vec![Cell::plain(name), Cell::plain(&target.name)];
+            cells.extend(counts(target).map(|(count, _)| Cell::count(count, style)));
+            table.row(cells);
+        }
+    }
+    table
+}
+
 /// What was left of the run that this one went on with.
 fn resumption(out: &mut dyn Write, run: &RunSummary, resumed: i64) -> io::Result<()> {
     let (mut kept, mut fetched) = (0, 0);
@@ -85,7 +95,7 @@ fn resumption(out: &mut dyn Write, run: &RunSummary, resumed: i64) -> io::Result
 }
 
 /// How the rows of each target came, those of an entity that came in the same way in one line.
-fn ways(out: &mut dyn Write, run: &RunSummary) -> io::Result<()> {
+pub(super) fn ways(out: &mut dyn Write, run: &RunSummary) -> io::Result<()> {
     for entity in &run.entities {
         let mut rest = entity.targets.as_slice();
         while let Some(first) = rest.first() {
@@ -112,7 +122,7 @@ fn changed(run: &RunSummary) -> impl Iterator<Item = (&EntitySummary, &ChangedSu
 }
 
 /// The entities of which all rows were read though only the changed ones were asked for, and why.
-fn read_in_full(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+pub(super) fn read_in_full(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     for (entity, changed) in changed(run).filter(|(_, changed)| !changed.used) {
         let reason = changed.reason.as_deref().unwrap_or_default();
         let text = format!("all rows of {} were read: {reason}", entity.entity);
@@ -129,7 +139,7 @@ fn bottleneck(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result
 }
 
 /// What was compared with the last run.
-fn compared(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+pub(super) fn compared(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     for (entity, changed) in changed(run).filter(|(_, changed)| changed.used) {
         writeln!(
             out,
@@ -144,7 +154,7 @@ fn compared(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<(
 }
 
 /// In which form each entity's documents were read, and why.
-fn readings(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+pub(super) fn readings(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     for EntitySummary { entity, read_path, read_reason, .. } in &run.entities {
         let entity = style.paint(Tone::Strong, entity);
         writeln!(out, "  {entity}: read {}: {read_reason}", read_path.name())?;
@@ -164,18 +174,15 @@ fn counts(target: &TargetSummary) -> [(u64, &'static str); 6] {
     ]
 }
 
-fn targets(run: &RunSummary) -> impl Iterator<Item = &TargetSummary> {
+pub(super) fn targets(run: &RunSummary) -> impl Iterator<Item = &TargetSummary> {
     run.entities.iter().flat_map(|entity| &entity.targets)
 }
 
-/// `run 7: done in 12.3 s: 882,089 rows read from V1, 14 rows inserted, 3 deleted, 12 rejects`: what fits a chat
-/// message; the noun once, zeros left out.
-fn total(run: &RunSummary) -> String {
+/// `done in 12.3 s: 882,089 rows read from V1, 14 rows inserted, 3 deleted, 12 rejects`: the noun once, zeros left out.
+pub(super) fn total(run: &RunSummary, done: &str) -> String {
     let read = run.entities.iter().map(|entity| entity.rows_read).sum();
     let elapsed = format::duration(Duration::from_millis(run.elapsed_ms));
-    let done = if run.dry_run { "dry run done" } else { "done" };
-    let mut text =
-        format!("run {}: {done} in {elapsed}: {} read from V1", run.run_id, format::counted(read, "row"));
+    let mut text = format!("{done} in {elapsed}: {} read from V1", format::counted(read, "row"));
     let compared: u64 = changed(run).map(|(_, changed)| changed.scanned).sum();
     if compared > 0 {
         text.push_str(&format!(" of {} compared", format::count(compared)));
@@ -198,7 +205,7 @@ fn total(run: &RunSummary) -> String {
 }
 
 /// Whether V2 was the image of V1 before: a merge that wrote nothing, left nothing over and could load all.
-fn is_equal(run: &RunSummary) -> bool {
+pub(super) fn is_equal(run: &RunSummary) -> bool {
     run.mode == Mode::Merge
         && targets(run).all(|target| {
             let written = target.inserted + target.updated + target.deleted;
@@ -207,7 +214,7 @@ fn is_equal(run: &RunSummary) -> bool {
 }
 
 /// The rows that only `--prune` deletes, or that it had to leave.
-fn leftovers(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+pub(super) fn leftovers(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     // Both counts are of rows deleted where rows were deleted, else of rows that stay.
     let stay = || targets(run).filter(|target| target.deleted == 0);
     let surplus: Vec<_> = stay().map(|target| (target.surplus, &target.name)).collect();
@@ -233,7 +240,7 @@ fn leftovers(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<
 }
 
 /// How many values were rejected, and why most of them.
-fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
+pub(super) fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
     let sum: u64 = run.entities.iter().map(|entity| entity.rejects).sum();
     if sum == 0 {
         return Ok(());
@@ -261,7 +268,7 @@ fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -
 }
 
 /// All that was met in each column, a line a column.
-fn columns(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+pub(super) fn columns(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     for entity in &run.entities {
         let mut rest = entity.columns.as_slice();
         let same = |a: &ColumnSummary, b: &ColumnSummary| a.table == b.table && a.column == b.column;
@@ -353,6 +360,7 @@ mod tests {
             resumed: None,
             targets,
             columns,
+            forecast: None,
         }
     }
 
