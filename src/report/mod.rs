@@ -69,7 +69,10 @@ pub async fn report(target: &Database, run: Option<i64>) -> Result<Report> {
         Some(run_id) => run_id,
         None => last(target).await?,
     };
-    let run = history::run(target, run_id).await?;
+    let mut run = history::run(target, run_id).await?;
+    // In the order of the run, not in that of the commits.
+    let place = |name: &String| run.run.entities.iter().position(|entity| entity == name);
+    run.details.sort_by_key(|entity| place(&entity.entity));
     let session = target.connect("report").await?;
     let kept = session.query_one(KEPT, &[&run_id]).await?;
     let settings: Option<RunSettings> = of_json(&kept, 0);

@@ -34,7 +34,7 @@ pub(super) fn phases(measured: &Measured) -> String {
         (entity.entity.clone(), parts, text)
     });
     let legend = legend(&[("copy", "copy: read, transform, compare, load"), ("publish", "publish")]);
-    format!("{legend}{}{}", bars(rows.collect(), whole as f64), axis(whole))
+    format!("{legend}{}", bars_over(rows.collect(), whole as f64, &marks(whole)))
 }
 
 /// How busy each stage was over the whole run.
@@ -90,6 +90,11 @@ fn legend(entries: &[(&str, &str)]) -> String {
 }
 
 fn bars(rows: Vec<Bars>, whole: f64) -> String {
+    bars_over(rows, whole, "")
+}
+
+/// Bars with an axis below them.
+fn bars_over(rows: Vec<Bars>, whole: f64, marks: &str) -> String {
     if rows.is_empty() || whole <= 0.0 {
         return String::new();
     }
@@ -115,16 +120,21 @@ fn bars(rows: Vec<Bars>, whole: f64) -> String {
             )
         })
         .collect();
-    format!("<div class=\"bars\">\n{rows}</div>\n")
+    let axis = if marks.is_empty() {
+        String::new()
+    } else {
+        format!("<div><span></span><p class=\"axis\">{marks}</p><span></span></div>\n")
+    };
+    format!("<div class=\"bars\">\n{rows}{axis}</div>\n")
 }
 
 /// The begin, the middle and the end of a time axis.
 fn axis(whole_ms: u64) -> String {
-    format!(
-        "<p class=\"axis\"><span>0</span><span>{}</span><span>{}</span></p>\n",
-        ms(whole_ms / 2),
-        ms(whole_ms)
-    )
+    format!("<p class=\"axis\">{}</p>\n", marks(whole_ms))
+}
+
+fn marks(whole_ms: u64) -> String {
+    format!("<span>0</span><span>{}</span><span>{}</span>", ms(whole_ms / 2), ms(whole_ms))
 }
 
 /// Lines over time, each of points (time, speed), below the highest speed in words.

@@ -4,12 +4,16 @@
 
 use super::charts;
 use super::sections::{Cell, Section, sections};
-use super::words::{facts, guard, headline, place, sentence};
+use super::words::{facts, guard, headline, place, samples as samples_of, sentence};
+use crate::cli::format;
 use crate::page::{escape, page};
 use crate::rejects::RejectedValue;
 use crate::report::{Outcome, Report};
 
 const STYLE: &str = include_str!("report.css");
+
+/// So many rows of a long table, and so many values, are shown at once.
+const SHORT: usize = 20;
 
 /// The page.
 pub fn html(report: &Report) -> String {
@@ -71,23 +75,38 @@ fn table(section: &Section, figures: &str) -> String {
             format!("<th scope=\"col\"{class}>{}</th>", column.name)
         })
         .collect();
-    let rows: String = section
-        .rows
-        .iter()
-        .map(|row| {
-            let cells: String = row
-                .iter()
-                .zip(&section.columns)
-                .map(|(cell, column)| shown(cell, column.is_number))
-                .collect();
-            format!("<tr>{cells}</tr>\n")
-        })
-        .collect();
+    let row = |row: &Vec<Cell>| {
+        let cells = row.iter().zip(&section.columns).map(|(cell, column)| shown(cell, column.is_number));
+        format!("<tr>{}</tr>\n", cells.collect::<String>())
+    };
+    let first = if section.is_long { SHORT } else { section.rows.len() };
+    let (first, rest) = section.rows.split_at(first.min(section.rows.len()));
+    let tables = folded(title, &heads, first.iter().map(row).collect(), rest.iter().map(row).collect());
     format!(
-        "<section id=\"{id}\" aria-labelledby=\"h-{id}\">\n<h2 id=\"h-{id}\">{title}</h2>\n{note}{figures}\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table>\n\
-         <thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n</section>\n"
+        "<section id=\"{id}\" aria-labelledby=\"h-{id}\">\n<h2 id=\"h-{id}\">{title}</h2>\n{note}{figures}{tables}\
+         </section>\n"
     )
+}
+
+/// A table in a box that scrolls, and the rest of it folded away.
+fn folded(title: &str, heads: &str, first: Vec<String>, rest: Vec<String>) -> String {
+    let table = |rows: &[String], label: &str| {
+        format!(
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table>\n\
+             <thead><tr>{heads}</tr></thead>\n<tbody>\n{}</tbody>\n</table></div>\n",
+            rows.concat()
+        )
+    };
+    let more = if rest.is_empty() {
+        String::new()
+    } else {
+        let count = format::count(rest.len() as u64);
+        format!(
+            "<details><summary>{count} more</summary>\n{}</details>\n",
+            table(&rest, &format!("{title}, the rest"))
+        )
+    };
+    table(&first, title) + &more
 }
 
 fn shown(cell: &Cell, is_number: bool) -> String {
@@ -157,14 +176,14 @@ fn samples(report: &Report) -> String {
             escape(&sample.reason)
         )
     };
-    let rows: String = report.samples.iter().map(row).collect();
+    let mut rows: Vec<String> = samples_of(report).into_iter().map(row).collect();
+    let rest = rows.split_off(SHORT.min(rows.len()));
+    let heads = "<th scope=\"col\" class=\"n\">Id</th><th scope=\"col\">Column</th><th scope=\"col\">Key</th>\
+                 <th scope=\"col\">Value</th><th scope=\"col\">Reason</th>";
     format!(
         "<section id=\"rejects\" aria-labelledby=\"h-rejects\">\n<h2 id=\"h-rejects\">Rejected values</h2>\n\
-         <p class=\"note\">Up to three of each column and reason, as the quarantine has them.</p>\n\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Rejected values\"><table>\n\
-         <thead><tr><th scope=\"col\" class=\"n\">Id</th><th scope=\"col\">Column</th><th scope=\"col\">Key</th>\
-         <th scope=\"col\">Value</th><th scope=\"col\">Reason</th></tr></thead>\n<tbody>\n{rows}</tbody>\n\
-         </table></div>\n</section>\n"
+         <p class=\"note\">Up to three of each column and reason, as the quarantine has them.</p>\n{}</section>\n",
+        folded("Rejected values", heads, rows, rest)
     )
 }
 

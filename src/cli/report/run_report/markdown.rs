@@ -1,8 +1,12 @@
 //! A report as Markdown: its first paragraph fits a chat message.
 
 use super::sections::{Cell, Section, sections};
-use super::words::{facts, guard, headline, sentence};
+use super::words::{self, facts, guard, headline, sentence};
+use crate::cli::format;
 use crate::report::Report;
+
+/// So many rows of a long table, and so many values, are shown.
+const SHORT: usize = 20;
 
 /// The report.
 pub fn markdown(report: &Report) -> String {
@@ -26,9 +30,11 @@ pub fn markdown(report: &Report) -> String {
     }
     if !report.samples.is_empty() {
         page.push_str("\n## Rejected values\n\n");
-        for sample in &report.samples {
-            page.push_str(&format!("- {}\n", escaped(&super::words::sample(report, sample))));
+        let samples = words::samples(report);
+        for sample in samples.iter().take(SHORT) {
+            page.push_str(&format!("- {}\n", escaped(&words::sample(report, sample))));
         }
+        page.push_str(&more(samples.len().saturating_sub(SHORT)));
     }
     page
 }
@@ -41,11 +47,21 @@ fn table(section: &Section) -> String {
     let names: Vec<&str> = section.columns.iter().map(|column| column.name).collect();
     let marks = section.columns.iter().map(|column| if column.is_number { " ---: |" } else { " --- |" });
     text.push_str(&format!("| {} |\n|{}\n", names.join(" | "), marks.collect::<String>()));
-    for row in &section.rows {
+    let shown = if section.is_long { SHORT } else { section.rows.len() };
+    for row in section.rows.iter().take(shown) {
         let cells: Vec<String> = row.iter().map(|cell| escaped(Cell::text(cell))).collect();
         text.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
+    text.push_str(&more(section.rows.len().saturating_sub(shown)));
     text
+}
+
+/// How much is left out.
+fn more(left: usize) -> String {
+    if left == 0 {
+        return String::new();
+    }
+    format!("\nAnd {} more: --html or --json has all.\n", format::count(left as u64))
 }
 
 /// Text of Markdown: what would mean something is escaped, and a line stays a line.

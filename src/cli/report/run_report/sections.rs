@@ -1,5 +1,7 @@
 //! The tables of a report, before they are text, Markdown or a page.
 
+use std::cmp::Reverse;
+
 use super::words::ms;
 use crate::cli::format;
 use crate::history::EntityRecord;
@@ -17,6 +19,8 @@ pub(super) struct Section {
     pub rows: Vec<Vec<Cell>>,
     /// The columns that a narrow terminal goes without, the first to go first.
     pub spare: &'static [&'static str],
+    /// Whether its first rows say most of it.
+    pub is_long: bool,
 }
 
 pub(super) struct Column {
@@ -60,8 +64,15 @@ fn columns(texts: &[&'static str], numbers: &[&'static str]) -> Vec<Column> {
 
 /// All tables that have something to say, in their order.
 pub(super) fn sections(report: &Report) -> Vec<Section> {
-    let all =
-        [targets(report), stages(report), tables(report), met(report), verified(report), earlier(report)];
+    let all = [
+        targets(report),
+        verified(report),
+        stages(report),
+        tables(report),
+        earlier(report),
+        reasons(report),
+        coercions(report),
+    ];
     all.into_iter().filter(|section| !section.rows.is_empty()).collect()
 }
 
@@ -100,6 +111,7 @@ fn targets(report: &Report) -> Section {
         ),
         rows,
         spare: &["Table", "Entity", "Filtered", "Loaded", "Unchanged", "Quarantined"],
+        is_long: false,
     }
 }
 
@@ -131,6 +143,7 @@ fn stages(report: &Report) -> Section {
         ),
         rows: rows.collect(),
         spare: &["Scan", "Lanes", "Transform"],
+        is_long: false,
     }
 }
 
@@ -156,33 +169,50 @@ fn tables(report: &Report) -> Section {
         columns: columns(&["Entity", "Table"], &["Load", "Compare", "Publish"]),
         rows: rows.collect(),
         spare: &["Entity"],
+        is_long: false,
     }
 }
 
-fn met(report: &Report) -> Section {
-    let rows = report.run.details.iter().flat_map(|entity| {
-        entity.columns.iter().map(|column| {
-            let rule =
-                if column.rejected { format!("rejected: {}", column.rule) } else { column.rule.clone() };
-            let ids: Vec<String> = column.sample_ids.iter().map(i64::to_string).collect();
-            vec![
-                Cell::Text(format!("{}.{}", name_of(entity, &column.table), column.column)),
-                Cell::Text(rule),
-                Cell::count(column.count),
-                Cell::Text(ids.join(", ")),
-            ]
-        })
-    });
-    let mut columns = columns(&["Column", "Met"], &["Count"]);
-    columns.push(Column { name: "Ids", is_number: false });
+/// Why values were rejected, the most frequent first.
+fn reasons(report: &Report) -> Section {
     Section {
-        id: "met",
-        title: "Coercions and rejects",
-        note: Some("What the columns met beside clean values, with ids of rows of V1."),
-        columns,
-        rows: rows.collect(),
-        spare: &["Ids"],
+        id: "reasons",
+        title: "Rejects by reason",
+        note: Some("The most frequent first, with ids of rows of V1."),
+        ..met(report, true)
     }
+}
+
+/// What was cleaned, the most frequent first.
+fn coercions(report: &Report) -> Section {
+    Section {
+        id: "coercions",
+        title: "Coercions",
+        note: Some("Dirty values that became clean ones, the most frequent first, with ids of rows of V1."),
+        ..met(report, false)
+    }
+}
+
+fn met(report: &Report, rejected: bool) -> Section {
+    let of = |entity: &'_ EntityRecord| {
+        let columns = entity.columns.iter().filter(|column| column.rejected == rejected);
+        let named = columns.map(|column| (name_of(entity, &column.table).to_owned(), column.clone()));
+        named.collect::<Vec<_>>()
+    };
+    let mut met: Vec<_> = report.run.details.iter().flat_map(of).collect();
+    met.sort_by_key(|(_, column)| Reverse(column.count));
+    let rows = met.iter().map(|(name, column)| {
+        let ids: Vec<String> = column.sample_ids.iter().map(i64::to_string).collect();
+        vec![
+            Cell::Text(format!("{name}.{}", column.column)),
+            Cell::Text(column.rule.clone()),
+            Cell::count(column.count),
+            Cell::Text(ids.join(", ")),
+        ]
+    });
+    let mut columns = columns(&["Column", "What"], &["Count"]);
+    columns.push(Column { name: "Ids", is_number: false });
+    Section { id: "", title: "", note: None, columns, rows: rows.collect(), spare: &["Ids"], is_long: true }
 }
 
 /// The name of a table for people.
@@ -207,6 +237,7 @@ fn verified(report: &Report) -> Section {
         columns: columns(&["Entity", "Table"], &["Rows checked", "Differences"]),
         rows: rows.collect(),
         spare: &["Entity"],
+        is_long: false,
     }
 }
 
@@ -245,5 +276,6 @@ fn earlier(report: &Report) -> Section {
         columns: columns(&["Run", "Started (UTC)"], &["Took", "Rows", "Rows/s", "Written", "Rejects"]),
         rows,
         spare: &["Started (UTC)", "Written"],
+        is_long: false,
     }
 }

@@ -3,13 +3,17 @@
 use std::io::{self, Write};
 
 use super::sections::{Cell, Section, sections};
-use super::words::{facts, headline, sentence};
+use super::words::{self, facts, headline, sentence};
+use crate::cli::format;
 use crate::cli::report::table::{self, Side, Table};
 use crate::cli::style::{Style, Tone};
 use crate::report::{Outcome, Report};
 
 /// Where nobody says how wide the terminal is, prose is still to be read.
 const PROSE: usize = 100;
+
+/// So many rows of a long table, and so many values, are shown.
+const SHORT: usize = 10;
 
 /// The column at which the text of a fact begins.
 const INDENT: usize = 10;
@@ -50,10 +54,21 @@ fn print_table(out: &mut dyn Write, section: &Section, style: Style, width: Opti
     let side = |is_number| if is_number { Side::Right } else { Side::Left };
     let columns = section.columns.iter().map(|column| (column.name, side(column.is_number)));
     let mut table = Table::new(columns.collect());
-    for row in &section.rows {
+    let shown_rows = if section.is_long { SHORT } else { section.rows.len() };
+    for row in section.rows.iter().take(shown_rows) {
         table.row(row.iter().map(|cell| shown(cell, style)).collect());
     }
-    table.fit(width, section.spare).squeeze(width, style).print(out, style)
+    table.fit(width, section.spare).squeeze(width, style).print(out, style)?;
+    more(out, section.rows.len().saturating_sub(shown_rows), style)
+}
+
+/// How much is left out.
+fn more(out: &mut dyn Write, left: usize, style: Style) -> io::Result<()> {
+    if left == 0 {
+        return Ok(());
+    }
+    let text = format!("and {} more: --html or --json has all", format::count(left as u64));
+    writeln!(out, "{}", style.paint(Tone::Dim, &text))
 }
 
 fn shown(cell: &Cell, style: Style) -> table::Cell {
@@ -84,7 +99,7 @@ fn guards(out: &mut dyn Write, report: &Report, style: Style, columns: usize) ->
             Outcome::Unreached => ("-", Tone::Dim),
         };
         let sign = format!("{} ", style.paint(tone, sign));
-        listed(out, &sign, &super::words::guard(guard), columns)?;
+        listed(out, &sign, &words::guard(guard), columns)?;
     }
     Ok(())
 }
@@ -94,12 +109,13 @@ fn samples(out: &mut dyn Write, report: &Report, style: Style, columns: usize) -
         return Ok(());
     }
     title(out, "Rejected values", style)?;
-    for sample in &report.samples {
-        let line = super::words::sample(report, sample);
+    let samples = words::samples(report);
+    for sample in samples.iter().take(SHORT) {
+        let line = words::sample(report, sample);
         let mark = if style.unicode { "…" } else { "~" };
         writeln!(out, "{}", console::truncate_str(&style.signs(&line), columns, mark))?;
     }
-    Ok(())
+    more(out, samples.len().saturating_sub(SHORT), style)
 }
 
 /// A line of a list; what does not fit stands below its text.
@@ -165,6 +181,10 @@ WAL       5.0 MB, of the target's whole server meanwhile
 Targets
 Entity  Target     Table         Loaded  Inserted  Updated  Deleted  Unchanged  Quarantined  Filtered
 users   </script>  <b>mvpw5_664     335         3       12        ·        320            2         ·
+
+Verification
+Entity  Table         Rows checked  Differences
+users   <b>mvpw5_664           335            ·
 
 Stages
 Entity    Copy  Publish  Lanes  Scan  Read  Transform  Compare  Load

@@ -160,6 +160,25 @@ pub(super) fn guard(guard: &Guard) -> String {
     }
 }
 
+/// The rejected values: first one of each column and reason, the most frequent first, then the second of each.
+pub(super) fn samples(report: &Report) -> Vec<&RejectedValue> {
+    let same = |a: &RejectedValue, b: &RejectedValue| {
+        (&a.entity, &a.table, &a.column, &a.reason) == (&b.entity, &b.table, &b.column, &b.reason)
+    };
+    let often = |sample: &RejectedValue| {
+        let sums = report.rejected.iter();
+        let of = sums.filter(|sum| (&sum.table, &sum.column) == (&sample.table, &sample.column));
+        of.map(|sum| sum.count).max().unwrap_or(0)
+    };
+    let mut all: Vec<(usize, i64, &RejectedValue)> = Vec::new();
+    for sample in &report.samples {
+        let before = all.iter().rev().take_while(|(_, _, other)| same(other, sample)).count();
+        all.push((before, often(sample), sample));
+    }
+    all.sort_by_key(|(before, often, _)| (*before, -often));
+    all.into_iter().map(|(_, _, sample)| sample).collect()
+}
+
 /// A rejected value in a line.
 pub(super) fn sample(report: &Report, sample: &RejectedValue) -> String {
     let value = sample.raw.as_deref().unwrap_or("(not kept)");
