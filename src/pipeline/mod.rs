@@ -14,6 +14,7 @@
 mod budget;
 mod changed;
 mod derive;
+mod drift;
 mod entity;
 mod only;
 mod piece;

@@ -42,6 +42,7 @@ pub fn plan(
     run::read_in_full(out, summary, style)?;
     run::leftovers(out, summary, style)?;
     rejects(out, summary, style, verbose)?;
+    run::drift(out, summary, style)?;
     if verbose {
         run::readings(out, summary, style)?;
         run::ways(out, summary)?;

@@ -7,7 +7,9 @@ use super::table::{Cell, Side, Table};
 use super::{HINT, labelled};
 use crate::cli::format;
 use crate::cli::style::{Style, Tone};
-use crate::summary::{ChangedSummary, ColumnSummary, EntitySummary, Mode, RunSummary, TargetSummary, Way};
+use crate::summary::{
+    ChangedSummary, ColumnSummary, Drift, DriftChange, EntitySummary, Mode, RunSummary, TargetSummary, Way,
+};
 
 /// So many reasons of rejects are named without `-v`.
 const REASONS: usize = 5;
@@ -41,6 +43,7 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     read_in_full(out, run, style)?;
     leftovers(out, run, style)?;
     rejects(out, run, style, verbose)?;
+    drift(out, run, style)?;
     if !verbose {
         return Ok(());
     }
@@ -227,6 +230,35 @@ pub(super) fn leftovers(out: &mut dyn Write, run: &RunSummary, style: Style) -> 
     if any { labelled(out, "", HINT, hint, style) } else { Ok(()) }
 }
 
+/// How the keys of V1 differ from what was accepted.
+pub(super) fn drift(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    let mut any = false;
+    for entity in run.entities.iter().filter(|entity| !entity.drift.is_empty()) {
+        any = true;
+        let text = format!("the documents of {} have drifted: {}", entity.entity, changes(&entity.drift));
+        labelled(out, "", ("note", Tone::Warning), &text, style)?;
+    }
+    let hint = "\"xdoflow drift\" lists it; with --accept it is as it should be";
+    if any && !run.dry_run { labelled(out, "", HINT, hint, style) } else { Ok(()) }
+}
+
+/// `2 new keys, 1 key of another kind, 3 keys gone`
+fn changes(drift: &[Drift]) -> String {
+    let keys = |change| {
+        let of = drift.iter().filter(|drift| drift.change == change).map(|drift| drift.key.as_str());
+        of.collect::<std::collections::BTreeSet<_>>().len() as u64
+    };
+    let counted = [
+        (keys(DriftChange::New), "new key", ""),
+        (keys(DriftChange::Kind), "key", " of another kind"),
+        (keys(DriftChange::Gone), "key", " gone"),
+    ];
+    let some = counted.into_iter().filter(|(count, ..)| *count > 0);
+    some.map(|(count, noun, what)| format!("{}{what}", format::counted(count, noun)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 /// How many values were rejected, and why most of them.
 pub(super) fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
     let sum: u64 = run.entities.iter().map(|entity| entity.rejects).sum();
@@ -347,6 +379,7 @@ mod tests {
             resumed: None,
             targets,
             columns,
+            drift: Vec::new(),
             forecast: None,
         }
     }
