@@ -1,5 +1,7 @@
 //! What a command has to tell: the results as data, in the shapes that `--json` prints.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -172,9 +174,72 @@ pub struct EntitySummary {
     pub targets: Vec<TargetSummary>,
     /// The dirty values that became clean ones and those that were rejected, by column.
     pub columns: Vec<ColumnSummary>,
+    /// How the keys of V1 differ from those that were accepted.
+    pub drift: Vec<Drift>,
     /// What `plan` has found besides; none for a run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Forecast>,
+}
+
+/// A key of V1's documents that is not as it was when it was last accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Drift {
+    /// What is the matter with it.
+    pub change: DriftChange,
+    /// The key.
+    pub key: String,
+    /// The kind of values that is met now, as `jsonb_typeof` calls it; empty where the key is gone.
+    pub kind: String,
+    /// The kinds that it had; none where it is new.
+    pub before: Vec<String>,
+    /// How often it was met with this kind.
+    pub count: u64,
+    /// The lowest id of such a row; none where the key is gone.
+    pub first_id: Option<i64>,
+}
+
+impl fmt::Display for Drift {
+    /// `new key fax: string in 12 rows (first id 40)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, kind, count, .. } = self;
+        let rows = if *count == 1 { "row" } else { "rows" };
+        match self.change {
+            DriftChange::New => write!(f, "new key {key}: {kind} in {count} {rows}")?,
+            DriftChange::Kind => {
+                write!(f, "{key}: {kind} in {count} {rows}, where it was {}", self.before.join(" or "))?;
+            }
+            DriftChange::Gone => write!(f, "{key} is gone")?,
+        }
+        self.first_id.map_or(Ok(()), |id| write!(f, " (first id {id})"))
+    }
+}
+
+/// What is the matter with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DriftChange {
+    /// Nobody has met it before.
+    New,
+    /// It has values of another kind.
+    Kind,
+    /// No document has it any more.
+    Gone,
+}
+
+impl DriftChange {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Kind => "kind",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// The change of a word.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::New, Self::Kind, Self::Gone].into_iter().find(|change| change.name() == name)
+    }
 }
 
 /// What would stop a run of an entity, and what would change, of which `plan` has the counts in

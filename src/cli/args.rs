@@ -24,8 +24,8 @@ pub use make::{
 };
 pub use run::{OnlyArgs, PlanArgs, RunArgs, WorkArgs};
 pub use tools::{
-    CompletionsArgs, ConfigArgs, ConfigCommand, ConfigShowArgs, DoctorArgs, HistoryArgs, LineageArgs,
-    LineageFormat, ManArgs, ReportArgs, SchemaArgs,
+    CompletionsArgs, ConfigArgs, ConfigCommand, ConfigShowArgs, DoctorArgs, DriftArgs, HistoryArgs,
+    LineageArgs, LineageFormat, ManArgs, ReportArgs, SchemaArgs,
 };
 pub use trial::{BenchArgs, DemoArgs, GenerateArgs};
 
@@ -66,6 +66,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Look for what a first run would stumble over: rights, snapshots, poolers, connections, triggers, statistics
     Doctor(DoctorArgs),
+    /// List how the keys of V1's documents differ from those that were accepted, or accept it
+    Drift(DriftArgs),
     /// List past runs, or show the whole of one
     History(HistoryArgs),
     /// Report on a run: what it did, where its time went, what it rejected, whether V2 was verified since

@@ -67,6 +67,16 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "drift",
+        &[
+            (
+                "xdoflow drift",
+                "have keys of V1 come, gone or changed their kind? exit code 1 where they have",
+            ),
+            ("xdoflow drift agents --accept", "it is meant: expect it from now on"),
+        ],
+    ),
+    (
         "history",
         &[
             ("xdoflow history", "the last 20 runs"),

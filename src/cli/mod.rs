@@ -11,6 +11,7 @@ mod context;
 mod ddl;
 mod demo;
 mod doctor;
+mod drift;
 mod examples;
 mod format;
 mod generate;
@@ -80,6 +81,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Test(test) => test::execute(test, signals).await,
         Command::Doctor(doctor) => doctor::execute(doctor, signals).await,
         Command::Report(report) => run_report::execute(report, signals).await,
+        Command::Drift(drift) => drift::execute(drift, signals).await,
         Command::History(history) => history::execute(history, signals).await,
         Command::Verify(verify) => verify::execute(verify, signals).await,
         Command::Generate(generate) => generate::execute(generate, signals).await,

@@ -14,6 +14,7 @@
 mod budget;
 mod changed;
 mod derive;
+mod drift;
 mod entity;
 mod measure;
 mod only;
@@ -192,8 +193,11 @@ impl Run {
         let run_id = *self.run_id.get_or_init(|| ledger.run_id());
         job.progress.set_run_id(run_id);
         self.meter.begin(ledger.session()).await;
-        for entity in &entities {
-            staging::drop_leftovers(ledger.session(), entity, job.resume).await?;
+        // What a dead run has staged stays for who resumes it, until another run is to publish.
+        if job.safety.purpose == Purpose::Publish {
+            for entity in &entities {
+                staging::drop_leftovers(ledger.session(), entity, job.resume).await?;
+            }
         }
 
         let sources: Vec<_> = plans.iter().map(|plan| &plan.source).collect();

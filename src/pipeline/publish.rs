@@ -45,12 +45,16 @@ impl EntityRun {
             kept: kept.sum.rows,
             fetched: kept.fetch.len() as u64,
         });
+        summary.drift = self.drift(&tallies);
         let mut forecast = Forecast::default();
         if let Some(stop) = self.over_budget(&summary, &tallies) {
             self.stop_or_foresee(stop, &mut forecast)?;
         }
         self.check_count(rows_read).await?;
         self.check_standing().await?;
+        if let Some(stop) = self.refuse_drift(&summary.drift).await? {
+            self.stop_or_foresee(stop, &mut forecast)?;
+        }
         job.progress.enter(plan.index, Phase::Publishing);
         progress.expect_publish(summary.targets.iter().map(|target| target.loaded).sum());
         let session = match self.end_direct().await? {
@@ -96,6 +100,7 @@ impl EntityRun {
                 let of = self.scope.ids().filter(|_| self.scope.is_partial());
                 ledger::resolve_rejects(&session, run_id, &plan.entity, rejects, of).await?;
                 self.keep_fingerprints(&session, run_id, &summary).await?;
+                self.keep_keys(&session, &summary.drift, &tallies).await?;
             }
             Purpose::Plan { samples } => {
                 publish.foresee(&session, &mut summary, samples, &mut forecast).await?;

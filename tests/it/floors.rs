@@ -10,7 +10,7 @@ fn floor(module: &str) -> Option<u8> {
         "spec" | "pgcopy" | "partition" | "catalog" | "fingerprint" => 1,
         "transform" | "sqlgen" | "lineage" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
         "stage" => 3,
-        "pipeline" | "plan" | "status" | "estimate" | "history" | "report" | "check" | "doctor"
+        "pipeline" | "plan" | "status" | "estimate" | "drift" | "history" | "report" | "check" | "doctor"
         | "verify" | "selftest" | "rejects" | "workspace" | "bench" | "dump" | "profile" | "scaffold" => 4,
         "cli" => 5,
         _ => return None,

@@ -27,6 +27,7 @@ mod copies;
 mod delta;
 mod demo;
 mod doctor;
+mod drift;
 mod duplicates;
 mod exact;
 mod faults;

@@ -8,6 +8,7 @@ mod bench;
 mod check;
 mod config;
 mod doctor;
+mod drift;
 mod history;
 mod import;
 mod inspect;
@@ -31,6 +32,7 @@ pub use self::bench::{bench, csv as bench_csv, html as bench_html};
 pub use self::check::check;
 pub use self::config::config;
 pub use self::doctor::doctor;
+pub use self::drift::drift;
 pub use self::history::{history, run_details};
 pub use self::import::import;
 pub use self::inspect::{inspect, inspect_html};
@@ -75,6 +77,26 @@ fn labelled(
         writeln!(out, "{:before$}{line}", "")?;
     }
     if text.is_empty() { writeln!(out) } else { Ok(()) }
+}
+
+/// A text in lines of at most so many columns, broken between words; a longer word has a line of its own.
+fn broken(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let columns = console::measure_text_width(word);
+        if column > 0 && column + 1 + columns > width {
+            lines.push('\n');
+            column = 0;
+        } else if column > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += columns;
+    }
+    lines
 }
 
 #[cfg(test)]

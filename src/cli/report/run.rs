@@ -7,7 +7,9 @@ use super::table::{Cell, Side, Table};
 use super::{HINT, labelled};
 use crate::cli::format;
 use crate::cli::style::{Style, Tone};
-use crate::summary::{ChangedSummary, ColumnSummary, EntitySummary, Mode, RunSummary, TargetSummary, Way};
+use crate::summary::{
+    ChangedSummary, ColumnSummary, Drift, DriftChange, EntitySummary, Mode, RunSummary, TargetSummary, Way,
+};
 
 /// So many reasons of rejects are named without `-v`.
 const REASONS: usize = 5;
@@ -21,7 +23,12 @@ const REASONS: usize = 5;
 pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
     table(run, ["Inserted", "Updated", "Deleted"], style).print(out, style)?;
     let done = if run.dry_run { "dry run done" } else { "done" };
-    writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run, &format!("run {}: {done}", run.run_id))))?;
+    let written = ["inserted", "updated", "deleted"];
+    writeln!(
+        out,
+        "\n{}",
+        style.paint(Tone::Strong, &total(run, &format!("run {}: {done}", run.run_id), written))
+    )?;
     if let Some(resumed) = run.resumed {
         resumption(out, run, resumed)?;
     }
@@ -41,6 +48,7 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     read_in_full(out, run, style)?;
     leftovers(out, run, style)?;
     rejects(out, run, style, verbose)?;
+    drift(out, run, style)?;
     if !verbose {
         return Ok(());
     }
@@ -179,7 +187,9 @@ pub(super) fn targets(run: &RunSummary) -> impl Iterator<Item = &TargetSummary> 
 }
 
 /// `done in 12.3 s: 882,089 rows read from V1, 14 rows inserted, 3 deleted, 12 rejects`: the noun once, zeros left out.
-pub(super) fn total(run: &RunSummary, done: &str) -> String {
+///
+/// `written` has the words for what is inserted, updated and deleted.
+pub(super) fn total(run: &RunSummary, done: &str, written: [&str; 3]) -> String {
     let read = run.entities.iter().map(|entity| entity.rows_read).sum();
     let elapsed = format::duration(Duration::from_millis(run.elapsed_ms));
     let mut text = format!("{done} in {elapsed}: {} read from V1", format::counted(read, "row"));
@@ -193,7 +203,10 @@ pub(super) fn total(run: &RunSummary, done: &str) -> String {
             sum.0 += count;
         }
     }
-    for (index, (sum, word)) in sums.into_iter().filter(|(sum, _)| *sum > 0).enumerate() {
+    let rest = sums.iter().skip(written.len()).map(|(_, word)| *word);
+    let words: Vec<&str> = written.into_iter().chain(rest).collect();
+    for (index, ((sum, _), word)) in sums.into_iter().zip(words).filter(|((sum, _), _)| *sum > 0).enumerate()
+    {
         let amount = if index == 0 { format::counted(sum, "row") } else { format::count(sum) };
         text.push_str(&format!(", {amount} {word}"));
     }
@@ -239,13 +252,47 @@ pub(super) fn leftovers(out: &mut dyn Write, run: &RunSummary, style: Style) -> 
     if any { labelled(out, "", HINT, hint, style) } else { Ok(()) }
 }
 
+/// How the keys of V1 differ from what was accepted.
+pub(super) fn drift(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    let mut any = false;
+    for entity in run.entities.iter().filter(|entity| !entity.drift.is_empty()) {
+        any = true;
+        let text = format!("the documents of {} have drifted: {}", entity.entity, changes(&entity.drift));
+        labelled(out, "", ("note", Tone::Warning), &text, style)?;
+    }
+    let hint = "\"xdoflow drift\" lists it; with --accept it is as it should be";
+    if any && !run.dry_run { labelled(out, "", HINT, hint, style) } else { Ok(()) }
+}
+
+/// `2 new keys, 1 key of another kind, 3 keys gone`
+fn changes(drift: &[Drift]) -> String {
+    let keys = |change| {
+        let of = drift.iter().filter(|drift| drift.change == change).map(|drift| drift.key.as_str());
+        of.collect::<std::collections::BTreeSet<_>>().len() as u64
+    };
+    let counted = [
+        (keys(DriftChange::New), "new key", ""),
+        (keys(DriftChange::Kind), "key", " of another kind"),
+        (keys(DriftChange::Gone), "key", " gone"),
+    ];
+    let some = counted.into_iter().filter(|(count, ..)| *count > 0);
+    some.map(|(count, noun, what)| format!("{}{what}", format::counted(count, noun)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 /// How many values were rejected, and why most of them.
 pub(super) fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
     let sum: u64 = run.entities.iter().map(|entity| entity.rejects).sum();
     if sum == 0 {
         return Ok(());
     }
-    let kept = if run.dry_run { "not kept: this was a dry run" } else { "kept in the quarantine table" };
+    let is_plan = run.entities.iter().any(|entity| entity.forecast.is_some());
+    let kept = match (is_plan, run.dry_run) {
+        (true, _) => "not kept: this is a plan",
+        (false, true) => "not kept: this was a dry run",
+        (false, false) => "kept in the quarantine table",
+    };
     let text = format!("{}, {kept}", format::counted(sum, "reject"));
     labelled(out, "", ("note", Tone::Warning), &text, style)?;
     if verbose {
@@ -360,6 +407,7 @@ mod tests {
             resumed: None,
             targets,
             columns,
+            drift: Vec::new(),
             forecast: None,
         }
     }
