@@ -14,6 +14,9 @@ use crate::summary::ReadPath;
 /// From here on a stage is the narrow place.
 const HALF: f64 = 0.5;
 
+/// Lanes that wait for threads so much of their time lack a core.
+const WAITS: f64 = 0.2;
+
 /// A target with this share of a stage's time stands for it.
 const MOST: f64 = 0.8;
 
@@ -111,7 +114,7 @@ pub fn bottleneck(measured: &Measured) -> Option<Bottleneck> {
             target: None,
             share,
             sentence,
-            advice: more_jobs(measured).into_iter().collect(),
+            advice: waits(measured).or_else(|| more_jobs(measured)).into_iter().collect(),
             shares,
         });
     }
@@ -206,6 +209,23 @@ fn words(stage: Stage) -> &'static str {
 pub fn percent(share: f64) -> String {
     // 0.29 times 100 is a little less than 29.
     format!("{:.0} %", (share * 100.0 + 1e-9).floor())
+}
+
+/// What lanes waited for that no stage was busy with: a batch that is transformed once a core is free.
+fn waits(measured: &Measured) -> Option<String> {
+    let (mut full, mut lanes) = (0, 0);
+    for entity in &measured.entities {
+        let busy = |stage| entity.busy(stage, measured.jobs).busy_ms;
+        full += entity.full_ms.saturating_sub(busy(Stage::Load) + busy(Stage::Compare));
+        lanes += entity.lane_ms;
+    }
+    let share = Busy { busy_ms: full, of_ms: lanes }.share();
+    (share >= WAITS).then(|| {
+        format!(
+            "the cores were busy with something else: lanes waited {} of the time for a thread that transforms",
+            percent(share)
+        )
+    })
 }
 
 fn more_jobs(measured: &Measured) -> Option<String> {
@@ -334,6 +354,20 @@ mod tests {
             "no stage was busy more than half of the time; most of all reading V1, 43 %"
         );
         assert_eq!(found.advice, ["more lanes: --jobs 4 (there were 2, and 4 cores)"]);
+
+        // Of 20 s of the lanes 10 s with all batches in flight, of which 5.5 s for the load and the comparison.
+        let starved = EntityMeasured {
+            read_ms: 8_600,
+            full_ms: 10_000,
+            targets: vec![target("mvpw5_696", 5_000, 500, 800)],
+            ..participants()
+        };
+        let found = bottleneck(&run(vec![starved])).expect("measured");
+        assert!(
+            found.advice[0].ends_with("lanes waited 22 % of the time for a thread that transforms"),
+            "{:?}",
+            found.advice
+        );
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub struct Clocks {
     pub scan: Clock,
     /// Lanes that wait for the bytes of V1.
     pub read: Clock,
+    /// Lanes that may not read on, since as many batches are in flight as may be.
+    pub full: Clock,
     /// Threads that transform.
     pub transform: Clock,
     /// Rejected values on their way to the target.

@@ -63,6 +63,8 @@ pub struct EntityMeasured {
     pub scan_ms: u64,
     /// How long they waited for the bytes of V1.
     pub read_ms: u64,
+    /// How long they could not read on, since as many batches were in flight as may be.
+    pub full_ms: u64,
     /// How long threads transformed its batches.
     pub transform_ms: u64,
     /// How long rejected values were sent.

@@ -106,6 +106,7 @@ impl Run {
             lane_ms: clocks.lane.millis(),
             scan_ms: clocks.scan.millis(),
             read_ms: clocks.read.millis(),
+            full_ms: clocks.full.millis(),
             transform_ms: clocks.transform.millis(),
             rejects_ms: clocks.rejects.millis(),
             rows_read,

@@ -456,9 +456,9 @@ async fn copy_partition(
             rows_read.fetch_add(batch.len() as u64, Relaxed);
             bytes_read.fetch_add(batch.bytes() as u64, Relaxed);
             flight.up();
-            let clocks = Arc::clone(clocks);
-            let work = move |program: &Program| clocks.transform.time_of(|| program.transform(&batch));
-            transform.submit(work).await?;
+            let timed = Arc::clone(clocks);
+            let work = move |program: &Program| timed.transform.time_of(|| program.transform(&batch));
+            clocks.full.time(transform.submit(work)).await?;
         }
         Ok(())
     };
