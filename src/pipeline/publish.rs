@@ -180,7 +180,7 @@ impl EntityRun {
     /// The lock that the publish needs: to replace, it empties the targets by TRUNCATE where it can.
     fn lock_mode(&self, summary: &EntitySummary) -> LockMode {
         let truncates = self.plan.targets.iter().zip(&summary.targets).any(|(target, counts)| {
-            self.run.job.mode == Mode::Replace && (counts.quarantined == 0 || !target.key_is_id)
+            self.run.job.mode == Mode::Replace && (counts.quarantined == 0 || !target.key_is_own)
         });
         if truncates { LockMode::Everyone } else { LockMode::Writers }
     }

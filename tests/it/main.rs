@@ -29,6 +29,7 @@ mod demo;
 mod doctor;
 mod duplicates;
 mod exact;
+mod explode;
 mod faults;
 mod floors;
 mod fuzz;

@@ -36,8 +36,11 @@ pub struct PublishTarget {
     pub columns: Vec<String>,
     /// The merge key.
     pub key: Vec<String>,
-    /// Whether the key is the id of the source row, so that quarantined rows can be told by it.
-    pub key_is_id: bool,
+    /// Whether the key is the id of the source row, and where an array is exploded that and the position: so that
+    /// the rows of a document are known, and those in quarantine can be told by it.
+    pub key_is_own: bool,
+    /// The array of which each element makes a row, where the documents themselves do not.
+    pub explode: Option<String>,
     /// Whether its rows are derived from all documents together.
     pub derived: bool,
 }
@@ -173,9 +176,9 @@ impl Publish<'_> {
         let load = self.loads[index];
         counts.staged = load.staged;
         let mut merge = self.merge_sql(index);
-        let keeps_quarantined = counts.quarantined > 0 && target.key_is_id;
+        let keeps_quarantined = counts.quarantined > 0 && target.key_is_own;
         if keeps_quarantined {
-            merge = merge.keep_quarantined(self.rejects);
+            merge = merge.keep_quarantined(self.rejects, target.explode.is_some());
         }
         if matches!(load.way, Way::Delta | Way::Changed) {
             merge = merge.listed(&self.gone[index]);
@@ -184,7 +187,7 @@ impl Publish<'_> {
             self.check_staging(session, index, &merge).await?;
         }
         // Quarantined rows that cannot be told by their key might be any row: nothing is deleted then.
-        let deletes_allowed = counts.quarantined == 0 || target.key_is_id;
+        let deletes_allowed = counts.quarantined == 0 || target.key_is_own;
         let mut steps = Steps::new(self.progress, counts.loaded);
         if load.way == Way::Direct {
             counts.inserted = counts.loaded;
@@ -254,7 +257,7 @@ impl Publish<'_> {
     pub async fn repeated_keys(&self, session: &Session, index: usize) -> Result<Vec<String>> {
         let target = &self.targets[index];
         // A derived target has one row for each pair of nodes.
-        if target.derived || (target.key_is_id && self.unique_source_id) {
+        if target.derived || (target.key_is_own && self.unique_source_id) {
             return Ok(Vec::new());
         }
         let repeated = session.query(&self.merge_sql(index).repeated_keys(), &[]).await?;
