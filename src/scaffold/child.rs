@@ -70,7 +70,7 @@ pub fn children(
             Column { name, key: at, choice: choose(&keys[at], profile.complete, values) }
         });
         Child {
-            name: names.give(&[column.name.clone()]),
+            name: names.give(std::slice::from_ref(&column.name)),
             target: beside(target, &column.name, &mut tables),
             array: column.key,
             key,

@@ -82,15 +82,15 @@ fn written(spec: &PipelineSpec, id: i64, document: &str, outcome: &Outcome) -> S
     if outcome.aborted {
         toml.push_str("aborts = true\n");
     }
-    let fates: [(fn(&Fate) -> bool, &str); 2] =
-        [(|fate| fate.quarantined, "quarantined"), (|fate| fate.filtered, "filtered")];
-    for (has, key) in fates {
-        let targets = spec.targets.iter().zip(&outcome.fates).filter(|(_, found)| has(found));
+    let mut aside = |key: &str, has: &dyn Fn(&Fate) -> bool| {
+        let targets = spec.targets.iter().zip(&outcome.fates).filter(|(_, fate)| has(fate));
         let names: Vec<String> = targets.map(|(target, _)| write::string(&target.name)).collect();
         if !names.is_empty() {
             toml.push_str(&format!("{key} = [{}]\n", names.join(", ")));
         }
-    }
+    };
+    aside("quarantined", &|fate| fate.quarantined);
+    aside("filtered", &|fate| fate.filtered);
     let fates = || spec.targets.iter().zip(&outcome.fates);
     let without = fates().filter(|(target, fate)| target.explode.is_some() && fate.rows.is_empty());
     for (target, _) in without {

@@ -340,9 +340,9 @@ size = { from = "$element", type = "bigint", on_reject = "row" }
             database.sql(
                 "CREATE TABLE piece (person_id bigint, position integer, size bigint, PRIMARY KEY (person_id, position));
                  UPDATE source SET xdo = xdo || jsonb_build_object('pieces', (SELECT jsonb_agg(
-                   CASE WHEN id % 50 = 0 THEN '\"big\"'::jsonb ELSE to_jsonb(e) END) FROM generate_series(1, id % 3) e));
-                 VACUUM FULL source",
+                   CASE WHEN id % 50 = 0 THEN '\"big\"'::jsonb ELSE to_jsonb(e) END) FROM generate_series(1, id % 3) e))",
             );
+            database.sql("VACUUM FULL source");
             database.json(&["run", "--pipelines", pipelines.path()]);
             database.sql("UPDATE person SET name = 'old'; UPDATE piece SET size = 0; ANALYZE");
             kill_late(

@@ -178,7 +178,7 @@ fn arrays_become_child_tables_with_columns_for_the_keys_of_their_elements() {
     let pipeline = draft["pipeline"].as_str().unwrap();
     for line in [
         "explode = \"customer.phones\"",
-        "sku = \"text\"",
+        "sku = { type = \"text\", allowed = [\"s1\", \"s2\", \"s3\"] }",
         "price_amount = { from = \"price.amount\", type = \"numeric\", parse = \"money\" }",
         "position_2 = { from = \"position\", type = \"bigint\" }",
         "a_b = { from = \"\\\"a.b\\\"\", type = \"boolean\" }",

@@ -60,7 +60,7 @@ pub(super) fn read_column(
     match value.get_ref() {
         DeValue::String(text) if text.starts_with('$') => {
             column.origin = read_from(reader, value, within.base)?;
-            if let Origin::Keys(_) = column.origin {
+            if matches!(&column.origin, Origin::Keys(paths) if !paths.is_empty()) {
                 let hint = format!("write {{ from = \"{text}\", type = \"…\" }}");
                 reader.report(value.span(), format!("column {name:?} has no type"), hint);
             }

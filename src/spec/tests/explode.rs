@@ -97,7 +97,7 @@ fn the_words_of_an_element_mean_nothing_elsewhere() {
             &format!("unknown name {word:?} | {hint}"),
         );
     }
-    one_problem("c = { from = ¦\"$idd\", type = \"text\" }", "unknown name \"$idd\" | write \"$id\"");
+    one_problem("c = { from = ¦\"$idd\", type = \"text\" }", "unknown name \"$idd\" | did you mean \"$id\"?");
     let of = |lines: &str| problems(&format!("{CHILD}{lines}\n"));
     assert_eq!(
         of("c = { from = \"$parent.c\", type = \"text\" }"),
