@@ -153,7 +153,7 @@ async fn check_targets(target: &Session, spec: &PipelineSpec, report: &mut Check
     if infos.len() < all().count() {
         return Ok(());
     }
-    if let Err(mismatches) = programs(spec, &infos, false) {
+    if let Err(mismatches) = programs(spec, &infos, false, None) {
         for mismatch in mismatches {
             let subject = if mismatch.place.is_empty() {
                 mismatch.subject

@@ -25,7 +25,7 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | 5 | [`cli`]: the only floor that prints, reads the terminal, the arguments or the environment |
-//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`history`], [`check`], [`doctor`], [`verify`], [`rejects`], [`dump`], [`selftest`], [`workspace`], [`mod@bench`], [`profile`] and [`scaffold`]: what documents hold, and a draft from it |
+//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`history`], [`estimate`], [`drift`], [`check`], [`doctor`], [`verify`], [`rejects`], [`dump`], [`selftest`], [`workspace`], [`mod@bench`], [`profile`] and [`scaffold`]: what documents hold, and a draft from it |
 //! | 3 | [`stage`]: extract, transform, load, staging, publish, ledger; no stage imports another |
 //! | 2 | [`transform`]: documents to rows, CPU only; [`sqlgen`]: the same as SQL; [`lineage`]: where each column comes from; [`pg`]: the only user of `tokio_postgres` |
 //! | 1 | [`spec`]: pipeline files; [`pgcopy`]: COPY BINARY without I/O; [`partition`]: sizes to partitions; [`fingerprint`]: what a run saw of each row |
@@ -48,8 +48,10 @@ pub mod check;
 pub mod cli;
 pub mod ddl;
 pub mod doctor;
+pub mod drift;
 pub mod dump;
 pub mod error;
+pub mod estimate;
 pub mod fingerprint;
 pub mod generate;
 pub mod history;

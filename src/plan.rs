@@ -6,14 +6,15 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::pg::{Database, TableInfo};
-use crate::spec::model::{KeyPath, Origin, PipelineSpec, TargetSpec, TextRules};
+use crate::spec::model::{DriftPolicy, KeyPath, Origin, PipelineSpec, TargetSpec, TextRules};
 use crate::spec::{self};
 use crate::stage::compare::RowForm;
 use crate::stage::extract::SourceTable;
+use crate::stage::keys::{self, Baseline};
 use crate::stage::publish::PublishTarget;
 use crate::summary::{ColumnSummary, EntitySummary, TargetSummary};
 use crate::transform::output::{Rule, RuleTally};
-use crate::transform::{Mismatch, Program, Tally, compile, compile_derived};
+use crate::transform::{Mismatch, Program, Tally, compile_beside, compile_derived};
 
 /// One entity, ready to be run.
 pub struct EntityPlan {
@@ -33,6 +34,10 @@ pub struct EntityPlan {
     pub derived: Vec<DerivedPlan>,
     /// The digest of the pipeline and of the columns of its targets.
     pub digest: String,
+    /// The keys that were accepted; none where none were yet, or nobody asks.
+    pub known_keys: Option<Baseline>,
+    /// What a run does whose documents have others.
+    pub drift: DriftPolicy,
     /// What was done, once it is done.
     pub summary: OnceLock<EntitySummary>,
 }
@@ -70,7 +75,12 @@ pub async fn plan(
         }
         // Before the lookups are read for the program: what changes in between, changes the next digest.
         let digest = spec::digest(spec, infos.iter().map(|info| info.columns.as_slice()))?;
-        match programs(spec, &infos, no_raw) {
+        let known_keys = match spec.drift {
+            DriftPolicy::Ignore => None,
+            DriftPolicy::Warn | DriftPolicy::Fail => keys::baseline(&target, &spec.entity).await?,
+        };
+        let watched = (spec.drift != DriftPolicy::Ignore).then_some(&known_keys);
+        match programs(spec, &infos, no_raw, watched) {
             Ok((program, derived)) => plans.push(Arc::new(EntityPlan {
                 index,
                 entity: spec.entity.clone(),
@@ -88,6 +98,8 @@ pub async fn plan(
                 program: Arc::new(program),
                 derived,
                 digest,
+                known_keys,
+                drift: spec.drift,
                 summary: OnceLock::new(),
             })),
             Err(found) => mismatches.extend(found),
@@ -96,11 +108,13 @@ pub async fn plan(
     if mismatches.is_empty() { Ok(plans) } else { Err(mismatch_error(&mismatches)) }
 }
 
-/// Compiles a pipeline against the tables of its targets, those of the derived ones behind the others.
+/// Compiles a pipeline against the tables of its targets, those of the derived ones behind the others. `watched` holds
+/// the keys that documents are known to have, where their keys are to be counted.
 pub fn programs(
     spec: &PipelineSpec,
     infos: &[TableInfo],
     no_raw: bool,
+    watched: Option<&Option<Baseline>>,
 ) -> Result<(Program, Vec<DerivedPlan>), Vec<Mismatch>> {
     let schemas: Vec<_> = infos.iter().map(|info| info.columns.as_slice()).collect();
     let (own, of_derived) = schemas.split_at(spec.targets.len().min(schemas.len()));
@@ -117,9 +131,11 @@ pub fn programs(
             Err(found) => mismatches.extend(found),
         }
     }
-    match compile(spec, own) {
+    let known = watched.into_iter().flatten().flat_map(|known| known.keys().map(String::as_str));
+    match compile_beside(spec, own, known) {
         Ok(mut program) if mismatches.is_empty() => {
             program.no_raw = no_raw;
+            program.watches_keys = watched.is_some();
             Ok((program, derived))
         }
         Ok(_) => Err(mismatches),
@@ -217,6 +233,8 @@ impl EntityPlan {
             resumed: None,
             targets: targets.collect(),
             columns: self.columns(tallies),
+            drift: Vec::new(),
+            forecast: None,
         }
     }
 

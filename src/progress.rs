@@ -90,6 +90,8 @@ pub struct Words {
 impl Words {
     /// A run.
     pub const RUN: Self = Self { read: "read", load: "load", publish: "publish" };
+    /// A plan: nothing is published, what would be is counted.
+    pub const PLAN: Self = Self { read: "read", load: "stage", publish: "count" };
     /// The generator of V1.
     pub const GENERATE: Self = Self { read: "generate", load: "load", publish: "vacuum" };
     /// The comparison of V1 and V2.

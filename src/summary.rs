@@ -1,6 +1,10 @@
 //! What a command has to tell: the results as data, in the shapes that `--json` prints.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
 
 /// How staging becomes the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -145,6 +149,147 @@ pub struct EntitySummary {
     pub targets: Vec<TargetSummary>,
     /// The dirty values that became clean ones and those that were rejected, by column.
     pub columns: Vec<ColumnSummary>,
+    /// How the keys of V1 differ from those that were accepted.
+    pub drift: Vec<Drift>,
+    /// What `plan` has found besides; none for a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
+}
+
+/// A key of V1's documents that is not as it was when it was last accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Drift {
+    /// What is the matter with it.
+    pub change: DriftChange,
+    /// The key.
+    pub key: String,
+    /// The kind of values that is met now, as `jsonb_typeof` calls it; empty where the key is gone.
+    pub kind: String,
+    /// The kinds that it had; none where it is new.
+    pub before: Vec<String>,
+    /// How often it was met with this kind.
+    pub count: u64,
+    /// The lowest id of such a row; none where the key is gone.
+    pub first_id: Option<i64>,
+}
+
+impl fmt::Display for Drift {
+    /// `new key fax: string in 12 rows (first id 40)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, kind, count, .. } = self;
+        let rows = if *count == 1 { "row" } else { "rows" };
+        match self.change {
+            DriftChange::New => write!(f, "new key {key}: {kind} in {count} {rows}")?,
+            DriftChange::Kind => {
+                write!(f, "{key}: {kind} in {count} {rows}, where it was {}", self.before.join(" or "))?;
+            }
+            DriftChange::Gone => write!(f, "{key} is gone")?,
+        }
+        self.first_id.map_or(Ok(()), |id| write!(f, " (first id {id})"))
+    }
+}
+
+/// What is the matter with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DriftChange {
+    /// Nobody has met it before.
+    New,
+    /// It has values of another kind.
+    Kind,
+    /// No document has it any more.
+    Gone,
+}
+
+impl DriftChange {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Kind => "kind",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// The change of a word.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::New, Self::Kind, Self::Gone].into_iter().find(|change| change.name() == name)
+    }
+}
+
+/// What would stop a run of an entity, and what would change, of which `plan` has the counts in
+/// [`EntitySummary::targets`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Forecast {
+    /// The guards that would stop it, in the order in which they are asked.
+    pub stops: Vec<Stop>,
+    /// Of the targets that would change, in the order of the pipeline file.
+    pub targets: Vec<TargetForecast>,
+}
+
+/// Why a run would stop before it publishes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stop {
+    /// What is the matter.
+    pub message: String,
+    /// Where, and how much.
+    pub detail: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl From<&Error> for Stop {
+    fn from(error: &Error) -> Self {
+        Self {
+            message: error.message().to_owned(),
+            detail: error.detail_text().map(str::to_owned),
+            hint: error.hint_text().map(str::to_owned),
+        }
+    }
+}
+
+/// What would change in a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TargetForecast {
+    /// The table.
+    pub table: String,
+    /// The columns of which a cell would be updated, those with the most first.
+    pub columns: Vec<ColumnChange>,
+    /// Some of the rows that would be updated, in the order of their keys.
+    pub updated: Vec<RowChange>,
+    /// The keys of some that would be inserted, as text.
+    pub inserted: Vec<String>,
+    /// The keys of some that would be deleted because V1 no longer has them, or that would stay without `--prune`.
+    pub stale: Vec<String>,
+}
+
+/// How often a column would be updated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ColumnChange {
+    /// The column.
+    pub column: String,
+    /// Rows of which this cell differs.
+    pub rows: u64,
+}
+
+/// A row that would be updated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RowChange {
+    /// Its merge key, as text.
+    pub key: String,
+    /// The cells that differ.
+    pub cells: Vec<CellChange>,
+}
+
+/// A cell that would be updated; long texts are cut short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CellChange {
+    /// The column.
+    pub column: String,
+    /// What V2 holds, as text.
+    pub before: Option<String>,
+    /// What V1 says.
+    pub after: Option<String>,
 }
 
 /// What a run with `--changed` made of one entity.

@@ -22,10 +22,10 @@ pub use look::{
 pub use make::{
     DdlArgs, ImportMappingArgs, InspectArgs, KeyOrder, ScaffoldArgs, SqlArgs, SqlStyle, TableArgs,
 };
-pub use run::{OnlyArgs, RunArgs};
+pub use run::{OnlyArgs, PlanArgs, RunArgs, WorkArgs};
 pub use tools::{
-    CompletionsArgs, ConfigArgs, ConfigCommand, ConfigShowArgs, DoctorArgs, HistoryArgs, LineageArgs,
-    LineageFormat, ManArgs, SchemaArgs,
+    CompletionsArgs, ConfigArgs, ConfigCommand, ConfigShowArgs, DoctorArgs, DriftArgs, HistoryArgs,
+    LineageArgs, LineageFormat, ManArgs, SchemaArgs,
 };
 pub use trial::{BenchArgs, DemoArgs, GenerateArgs};
 
@@ -58,12 +58,16 @@ pub enum Command {
     Demo(DemoArgs),
     /// Read V1, and publish it into V2
     Run(RunArgs),
+    /// Say what a run would do: the rows and columns that would change, and what would stop it; no target is written
+    Plan(PlanArgs),
     /// Compare the rows of V1 and V2 by count
     Status(StatusArgs),
     /// Check that the pipelines fit both databases
     Check(CheckArgs),
     /// Look for what a first run would stumble over: rights, snapshots, poolers, connections, triggers, statistics
     Doctor(DoctorArgs),
+    /// List how the keys of V1's documents differ from those that were accepted, or accept it
+    Drift(DriftArgs),
     /// List past runs, or show the whole of one
     History(HistoryArgs),
     /// List, export or retry the values that were rejected

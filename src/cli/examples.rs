@@ -37,6 +37,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "plan",
+        &[
+            ("xdoflow plan --prune", "what would it change, and would anything stop it?"),
+            ("xdoflow plan agents -v", "one entity, with every column that changes, and samples"),
+            ("xdoflow plan --changed --json", "for a program; exit code 1 where a run would stop"),
+        ],
+    ),
+    (
         "status",
         &[
             ("xdoflow status", "how far are V1 and V2 apart?"),
@@ -56,6 +64,16 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("xdoflow doctor", "everything, before a first run"),
             ("xdoflow doctor users --jobs 4", "for a run of one entity over four connections"),
             ("xdoflow doctor --json", "for a program"),
+        ],
+    ),
+    (
+        "drift",
+        &[
+            (
+                "xdoflow drift",
+                "have keys of V1 come, gone or changed their kind? exit code 1 where they have",
+            ),
+            ("xdoflow drift agents --accept", "it is meant: expect it from now on"),
         ],
     ),
     (

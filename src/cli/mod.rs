@@ -11,6 +11,7 @@ mod context;
 mod ddl;
 mod demo;
 mod doctor;
+mod drift;
 mod examples;
 mod format;
 mod generate;
@@ -20,6 +21,7 @@ mod import_mapping;
 mod inspect;
 mod lineage;
 mod notify;
+mod plan;
 mod progress;
 mod rejects;
 mod report;
@@ -71,11 +73,13 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
     match &arguments.command {
         Command::Demo(demo) => demo::execute(demo, signals).await,
         Command::Run(run) => run::execute(run, signals).await,
+        Command::Plan(plan) => plan::execute(plan, signals).await,
         Command::Status(status) => status::execute(status, signals).await,
         Command::Check(check) => check::execute(check, signals).await,
         Command::Rejects(rejects) => rejects::execute(rejects, signals).await,
         Command::Test(test) => test::execute(test, signals).await,
         Command::Doctor(doctor) => doctor::execute(doctor, signals).await,
+        Command::Drift(drift) => drift::execute(drift, signals).await,
         Command::History(history) => history::execute(history, signals).await,
         Command::Verify(verify) => verify::execute(verify, signals).await,
         Command::Generate(generate) => generate::execute(generate, signals).await,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::args::{OnlyArgs, RunArgs};
+use super::args::{OnlyArgs, RunArgs, WorkArgs};
 use super::context::{self, Databases};
 use super::format;
 use super::notify::notify;
@@ -16,64 +16,28 @@ use super::style::Style;
 use crate::dump::Dump;
 use crate::error::{Error, Result};
 use crate::pg::Side;
-use crate::pipeline::{self, Job, Only, RejectBudget, Resumable, Safety};
-use crate::progress::Progress;
+use crate::pipeline::{self, Job, Only, Purpose, RejectBudget, Resumable, Safety};
+use crate::progress::{Progress, Words};
 use crate::spec::PipelineSpec;
 use crate::summary::{Mode, ReadChoice, RunSummary};
 
 pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode> {
-    let databases = Databases::resolve(&arguments.databases)?.with_limits(arguments.limits.into());
+    let work = &arguments.work;
+    let databases = databases(work)?;
     let resumed = match arguments.resume {
         Some(run) => Some(signals.or_interrupted(pipeline::resumable(&databases.target, run)).await?),
         None => None,
     };
-    let mode = resumed.as_ref().map_or(Mode::from(arguments.mode), |run| run.mode);
-    if arguments.prune && mode != Mode::Merge {
-        return Err(Error::usage(format!("--prune has no meaning with --mode {}", mode.name()))
-            .detail("replace always makes the target the image of V1; insert never deletes")
-            .hint("leave out --prune, or use --mode merge"));
-    }
-    if arguments.changed && mode != Mode::Merge {
-        return Err(Error::usage(format!("--changed has no meaning with --mode {}", mode.name()))
-            .detail(
-                "rows that have not changed are left alone; replace writes all of them, insert none twice",
-            )
-            .hint("leave out --changed, or use --mode merge"));
-    }
-    let specs = match &resumed {
-        Some(run) => left_of(run, context::all_pipelines(&arguments.pipelines)?)?,
-        None => context::pipelines(&arguments.pipelines)?,
+    let purpose = if arguments.dry_run { Purpose::DryRun } else { Purpose::Publish };
+    let request = match &resumed {
+        Some(run) => {
+            let specs = left_of(run, context::all_pipelines(&work.pipelines)?)?;
+            let request = Request::new(work, databases, specs, run.mode, purpose)?;
+            Request { prune: run.prune, resume: Some(run.run_id), ..request }
+        }
+        None => Request::of(work, databases, purpose)?,
     };
-    let only = only(&arguments.only, &specs)?;
-    if only.is_some() && mode == Mode::Replace {
-        return Err(Error::usage("some rows of V1 cannot be all of the target")
-            .detail("--mode replace makes the target the image of all of V1")
-            .hint("use --mode merge or --mode insert"));
-    }
-    let request = Request {
-        specs,
-        databases,
-        mode,
-        prune: resumed.as_ref().map_or(arguments.prune, |run| run.prune),
-        read: ReadChoice::from(arguments.read.read),
-        jobs: context::jobs(arguments.jobs),
-        budget: RejectBudget { count: arguments.max_rejects, percent: arguments.max_reject_percent },
-        only,
-        stage_all: arguments.stage_all,
-        resume: resumed.as_ref().map(|run| run.run_id),
-        safety: Safety {
-            dry_run: arguments.dry_run,
-            max_deletes: arguments.max_deletes.unwrap_or_default(),
-            wait: Duration::from_secs(arguments.wait.unwrap_or_default().into()),
-            no_raw: arguments.no_raw,
-        },
-        changed: arguments.changed,
-        progress: arguments.progress.progress,
-    };
-    let (run_id, mut outcome) = match &arguments.from {
-        Some(file) => attempt_from(file, request, signals).await,
-        None => attempt(request, signals).await,
-    };
+    let (run_id, mut outcome) = request.attempt_with(work.from.as_deref(), signals).await;
     if let Ok(summary) = &mut outcome {
         summary.skipped = resumed.map(|run| run.published).unwrap_or_default();
     }
@@ -84,6 +48,11 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
     outcome?;
     told?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The databases of the work.
+pub fn databases(work: &WorkArgs) -> Result<Databases> {
+    Ok(Databases::resolve(&work.databases)?.with_limits(work.limits.into()))
 }
 
 fn tell(summary: &RunSummary, arguments: &RunArgs) -> Result<()> {
@@ -145,6 +114,71 @@ pub struct Request {
     pub progress: ProgressMode,
 }
 
+impl Request {
+    /// What the arguments ask for.
+    pub fn of(work: &WorkArgs, databases: Databases, purpose: Purpose) -> Result<Self> {
+        Self::new(work, databases, context::pipelines(&work.pipelines)?, work.mode.into(), purpose)
+    }
+
+    /// The same, with other pipelines and another mode.
+    fn new(
+        work: &WorkArgs,
+        databases: Databases,
+        specs: Vec<PipelineSpec>,
+        mode: Mode,
+        purpose: Purpose,
+    ) -> Result<Self> {
+        if work.prune && mode != Mode::Merge {
+            return Err(Error::usage(format!("--prune has no meaning with --mode {}", mode.name()))
+                .detail("replace always makes the target the image of V1; insert never deletes")
+                .hint("leave out --prune, or use --mode merge"));
+        }
+        if work.changed && mode != Mode::Merge {
+            return Err(Error::usage(format!("--changed has no meaning with --mode {}", mode.name()))
+                .detail("rows that have not changed are left alone; replace writes all of them, insert none twice")
+                .hint("leave out --changed, or use --mode merge"));
+        }
+        let only = only(&work.only, &specs)?;
+        if only.is_some() && mode == Mode::Replace {
+            return Err(Error::usage("some rows of V1 cannot be all of the target")
+                .detail("--mode replace makes the target the image of all of V1")
+                .hint("use --mode merge or --mode insert"));
+        }
+        Ok(Self {
+            specs,
+            databases,
+            mode,
+            prune: work.prune,
+            read: ReadChoice::from(work.read.read),
+            jobs: context::jobs(work.jobs),
+            budget: RejectBudget { count: work.max_rejects, percent: work.max_reject_percent },
+            only,
+            stage_all: work.stage_all,
+            resume: None,
+            safety: Safety {
+                purpose,
+                max_deletes: work.max_deletes.unwrap_or_default(),
+                wait: Duration::from_secs(work.wait.unwrap_or_default().into()),
+                no_raw: work.no_raw,
+            },
+            changed: work.changed,
+            progress: work.progress.progress,
+        })
+    }
+
+    /// Runs, with V1 from a file where one is given; tells the number of the run, too, where it came to have one.
+    pub async fn attempt_with(
+        self,
+        file: Option<&Path>,
+        signals: &Signals,
+    ) -> (Option<i64>, Result<RunSummary>) {
+        match file {
+            Some(file) => attempt_from(file, self, signals).await,
+            None => attempt(self, signals).await,
+        }
+    }
+}
+
 /// Runs with V1 from a file; tells the number of the run, too.
 async fn attempt_from(
     file: &Path,
@@ -186,7 +220,12 @@ pub async fn run(request: Request, signals: &Signals) -> Result<RunSummary> {
 
 /// The same; tells the number of the run, too, where it came to have one.
 async fn attempt(request: Request, signals: &Signals) -> (Option<i64>, Result<RunSummary>) {
-    let progress = Arc::new(Progress::new(request.specs.iter().map(|spec| spec.entity.clone())));
+    let words = match request.safety.purpose {
+        Purpose::Publish | Purpose::DryRun => Words::RUN,
+        Purpose::Plan { .. } => Words::PLAN,
+    };
+    let entities = request.specs.iter().map(|spec| spec.entity.clone());
+    let progress = Arc::new(Progress::with_words(entities, words));
     let ticker = Ticker::start(request.progress, Arc::clone(&progress));
     let job = Job {
         specs: request.specs,

@@ -4,6 +4,8 @@
 //! exactly how many rows it wrote, and none of them touches a row that is equal. Two rows are equal
 //! when their images are (`*<>`): `IS DISTINCT FROM` would hold 1.10 and 1.1 equal.
 
+mod forecast;
+
 use crate::name::{TableName, literal, quote};
 use crate::partition::{IdRange, Partition};
 use crate::summary::ReadPath;
@@ -155,6 +157,11 @@ impl MergeSql {
         format!("SELECT count(*) FROM {} t{}", self.target, self.stale("JOIN", "ON"))
     }
 
+    /// Whether what is to go is on a list.
+    pub fn is_listed(&self) -> bool {
+        self.gone.is_some()
+    }
+
     /// Deletes the rows whose key V1 no longer has.
     pub fn delete_stale(&self) -> String {
         format!("DELETE FROM {} t{}", self.target, self.stale("USING", "WHERE"))
@@ -194,23 +201,32 @@ impl MergeSql {
 
     /// Updates the rows of which a cell differs. Returns one row: how many keys were updated.
     pub fn update(&self) -> Option<String> {
-        let written: Vec<&String> = self.columns.iter().filter(|column| !self.key.contains(column)).collect();
+        let written = self.written();
         if written.is_empty() {
             return None;
         }
         Some(format!(
             "WITH updated AS (
                UPDATE {target} t SET {set} FROM {staging} s
-               WHERE {matched} AND ROW({old})::record *<> ROW({new})::record RETURNING {key})
+               WHERE {matched} AND {differs} RETURNING {key})
              SELECT count(*) FROM (SELECT DISTINCT * FROM updated) keys",
             target = self.target,
             staging = self.staging,
             set = join(written.iter().map(|column| format!("{column} = s.{column}")), ", "),
             matched = self.matched(),
-            old = join(written.iter().map(|column| format!("t.{column}")), ", "),
-            new = join(written.iter().map(|column| format!("s.{column}")), ", "),
-            key = join(self.key.iter().map(|key| format!("t.{key}")), ", "),
+            differs = differs(&written),
+            key = self.key_of("t"),
         ))
+    }
+
+    /// The columns that an update writes.
+    fn written(&self) -> Vec<&String> {
+        self.columns.iter().filter(|column| !self.key.contains(column)).collect()
+    }
+
+    /// The key of a row, in its columns.
+    fn key_of(&self, row: &str) -> String {
+        join(self.key.iter().map(|key| format!("{row}.{key}")), ", ")
     }
 
     /// Inserts the staged rows whose key the target lacks.
@@ -260,6 +276,12 @@ impl MergeSql {
     fn matched(&self) -> String {
         join(self.key.iter().map(|key| format!("t.{key} = s.{key}")), " AND ")
     }
+}
+
+/// Whether one of these columns differs between the target and staging.
+fn differs(columns: &[&String]) -> String {
+    let of = |row| join(columns.iter().map(|column| format!("{row}.{column}")), ", ");
+    format!("ROW({})::record *<> ROW({})::record", of("t"), of("s"))
 }
 
 /// `COPY (SELECT id, document …) TO STDOUT` of a partition.

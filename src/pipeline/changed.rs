@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
-use super::{Run, joined, millis};
+use super::{Purpose, Run, joined, millis};
 use crate::error::{Fate, Result};
 use crate::fingerprint::compare::{Differences, sorted, subtract};
 use crate::fingerprint::edges::Edges;
@@ -37,7 +37,7 @@ use crate::stage::ledger::{self, Ledger};
 use crate::stage::pieces;
 use crate::stage::scan::{Earlier, Found, Scan};
 use crate::stage::staging::Staging;
-use crate::summary::{ChangedSummary, Mode};
+use crate::summary::{ChangedSummary, Forecast, Mode};
 
 /// The share of the rows, one in so many, that may differ: then the ids take a megabyte for each million rows.
 const MOST_DIFFERING: u64 = 10;
@@ -443,6 +443,7 @@ impl Fingerprints {
             (target.way, target.why) = (crate::summary::Way::Changed, "nothing has changed".to_owned());
         }
         summary.changed = Some(changes.summary());
+        summary.forecast = matches!(job.safety.purpose, Purpose::Plan { .. }).then(Forecast::default);
         let session = job.target.connect(&format!("publish {}", self.plan.entity)).await?;
         session.batch("BEGIN").await?;
         ledger::record(&session, ledger.run_id(), &summary).await?;

@@ -14,6 +14,7 @@
 mod budget;
 mod changed;
 mod derive;
+mod drift;
 mod entity;
 mod only;
 mod piece;
@@ -89,14 +90,29 @@ pub struct Job {
 /// How careful a run is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Safety {
-    /// Whether everything is done but the commit.
-    pub dry_run: bool,
+    /// What becomes of what it works out.
+    pub purpose: Purpose,
     /// How many rows may be deleted from a target because V1 no longer has their key.
     pub max_deletes: MaxDeletes,
     /// How long to wait for another run of the same entity; not at all by default.
     pub wait: Duration,
     /// Whether rejected values stay out of the quarantine: their places and reasons are kept without them.
     pub no_raw: bool,
+}
+
+/// What becomes of what a run works out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is published.
+    #[default]
+    Publish,
+    /// Everything is done but the commit.
+    DryRun,
+    /// No target is written: what would be is counted.
+    Plan {
+        /// So many rows of each target are shown that would change.
+        samples: u8,
+    },
 }
 
 /// What all parts of a run share.
@@ -155,7 +171,7 @@ impl Run {
             prune: job.prune,
             partial: job.only.is_some(),
             entities: &entities,
-            dry_run: job.safety.dry_run,
+            dry_run: job.safety.purpose != Purpose::Publish,
             resumes: job.resume,
             source: &source,
         };
@@ -198,7 +214,7 @@ impl Run {
             run_id,
             mode: job.mode,
             prune: job.prune,
-            dry_run: job.safety.dry_run,
+            dry_run: job.safety.purpose != Purpose::Publish,
             resumed: job.resume,
             skipped: Vec::new(),
             elapsed_ms: millis(job.progress.elapsed()),

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::changed::{Ending, Scope, count};
 use super::entity::{Compared, EntityRun, lock};
-use super::millis;
 use super::piece::Piece;
+use super::{Purpose, millis};
 use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::pg::fingerprint::files;
@@ -17,10 +17,10 @@ use crate::stage::fingerprints;
 use crate::stage::image::Image;
 use crate::stage::ledger;
 use crate::stage::publish::{self, Publish, TargetLoad};
-use crate::summary::{EntitySummary, Mode, ResumedSummary, TargetSummary, Way};
+use crate::summary::{EntitySummary, Forecast, Mode, ResumedSummary, Stop, TargetSummary, Way};
 
 impl EntityRun {
-    /// Publishes the entity: one transaction for all its targets.
+    /// Publishes the entity: one transaction for all its targets. A plan counts what it would write.
     pub(super) async fn publish(&self) -> Result<()> {
         let job = &self.run.job;
         let run_id = self.ledger.run_id();
@@ -45,9 +45,16 @@ impl EntityRun {
             kept: kept.sum.rows,
             fetched: kept.fetch.len() as u64,
         });
-        self.check_reject_share(&summary, &tallies)?;
+        summary.drift = self.drift(&tallies);
+        let mut forecast = Forecast::default();
+        if let Some(stop) = self.over_budget(&summary, &tallies) {
+            self.stop_or_foresee(stop, &mut forecast)?;
+        }
         self.check_count(rows_read).await?;
         self.check_standing().await?;
+        if let Some(stop) = self.refuse_drift(&summary.drift).await? {
+            self.stop_or_foresee(stop, &mut forecast)?;
+        }
         job.progress.enter(plan.index, Phase::Publishing);
         progress.expect_publish(summary.targets.iter().map(|target| target.loaded).sum());
         let session = match self.end_direct().await? {
@@ -81,18 +88,27 @@ impl EntityRun {
             unique_source_id: plan.source.unique_id,
             progress,
         };
-        self.check_keys(&session, &publish).await?;
-        publish.apply(&session, &mut summary).await?;
-        ledger::record(&session, run_id, &summary).await?;
-        let rejects = &self.staging.rejects;
-        let only_new = self.scope.changes().is_some();
-        ledger::keep_rejects(&session, run_id, &plan.entity, rejects, only_new).await?;
-        // Where only what has changed was read, all that was rejected was tried again.
-        let of = self.scope.ids().filter(|_| self.scope.is_partial());
-        ledger::resolve_rejects(&session, run_id, &plan.entity, rejects, of).await?;
-        self.keep_fingerprints(&session, run_id, &summary).await?;
-        if job.safety.dry_run {
-            // Everything was done as it would have been; what stays is the record of it.
+        self.check_keys(&session, &publish, &mut forecast).await?;
+        match job.safety.purpose {
+            Purpose::Publish | Purpose::DryRun => {
+                publish.apply(&session, &mut summary).await?;
+                ledger::record(&session, run_id, &summary).await?;
+                let rejects = &self.staging.rejects;
+                let only_new = self.scope.changes().is_some();
+                ledger::keep_rejects(&session, run_id, &plan.entity, rejects, only_new).await?;
+                // Where only what has changed was read, all that was rejected was tried again.
+                let of = self.scope.ids().filter(|_| self.scope.is_partial());
+                ledger::resolve_rejects(&session, run_id, &plan.entity, rejects, of).await?;
+                self.keep_fingerprints(&session, run_id, &summary).await?;
+                self.keep_keys(&session, &summary.drift, &tallies).await?;
+            }
+            Purpose::Plan { samples } => {
+                publish.foresee(&session, &mut summary, samples, &mut forecast).await?;
+                summary.forecast = Some(forecast);
+            }
+        }
+        if job.safety.purpose != Purpose::Publish {
+            // Everything was done or counted as it would have been; what stays is the record of it.
             session.batch("ROLLBACK; BEGIN").await?;
             ledger::record(&session, run_id, &summary).await?;
         }
@@ -103,6 +119,20 @@ impl EntityRun {
         summary.rows_read = now;
         // The one publish of an entity sets its summary once.
         let _ = plan.summary.set(summary);
+        Ok(())
+    }
+
+    /// Whether nothing is to be published, and what would stop a run is only told.
+    pub(super) fn is_foreseen(&self) -> bool {
+        matches!(self.run.job.safety.purpose, Purpose::Plan { .. })
+    }
+
+    /// Stops, or notes that a run would.
+    fn stop_or_foresee(&self, stop: Error, forecast: &mut Forecast) -> Result<()> {
+        if !self.is_foreseen() {
+            return Err(stop);
+        }
+        forecast.stops.push(Stop::from(&stop));
         Ok(())
     }
 
@@ -125,7 +155,12 @@ impl EntityRun {
     }
 
     /// A merge key must stand once in V1; which of two rows should win is not ours to guess.
-    async fn check_keys(&self, session: &Session, publish: &Publish<'_>) -> Result<()> {
+    async fn check_keys(
+        &self,
+        session: &Session,
+        publish: &Publish<'_>,
+        forecast: &mut Forecast,
+    ) -> Result<()> {
         for (index, target) in self.plan.targets.iter().enumerate() {
             let keys = publish.repeated_keys(session, index).await?;
             if keys.is_empty() {
@@ -135,10 +170,11 @@ impl EntityRun {
             // keys alone have to do.
             let named = self.repeated_in_source(index).await.unwrap_or_default();
             let keys = if named.is_empty() { keys } else { named };
-            return Err(Error::stop("V1 holds the same merge key more than once")
+            let stop = Error::stop("V1 holds the same merge key more than once")
                 .context(format_args!("publishing {}", target.label))
                 .detail(format!("{}: {}", target.key.join(", "), keys.join("; ")))
-                .hint("remove the rows that stand twice from V1, or choose another key in the pipeline"));
+                .hint("remove the rows that stand twice from V1, or choose another key in the pipeline");
+            self.stop_or_foresee(stop, forecast)?;
         }
         Ok(())
     }
@@ -177,8 +213,12 @@ impl EntityRun {
         Ok(rows.iter().map(named).collect())
     }
 
-    /// The lock that the publish needs: to replace, it empties the targets by TRUNCATE where it can.
+    /// The lock that the publish needs: to replace, it empties the targets by TRUNCATE where it can. A plan keeps
+    /// nobody from writing.
     fn lock_mode(&self, summary: &EntitySummary) -> LockMode {
+        if self.is_foreseen() {
+            return LockMode::Alterers;
+        }
         let truncates = self.plan.targets.iter().zip(&summary.targets).any(|(target, counts)| {
             self.run.job.mode == Mode::Replace && (counts.quarantined == 0 || !target.key_is_own)
         });

@@ -22,8 +22,8 @@ use crate::stage::compare::RowForm;
 use crate::stage::publish::PublishTarget;
 use crate::summary::{Mode, Way};
 
-use super::Job;
 use super::changed::Scope;
+use super::{Job, Purpose};
 
 /// The way of a target, and why.
 #[derive(Clone, Debug)]
@@ -53,8 +53,10 @@ pub(super) fn choose(job: &Job, plan: &EntityPlan, scope: &Scope, empty: &[bool]
         if !target.info.is_plain {
             return Chosen::new(Way::Staged, "the target is no ordinary table, or has rules or row security");
         }
-        // A dry run rolls back what it wrote, and an empty table would keep the space of all of it.
-        if empty && own_are_empty && keys_stand_once(plan) && !job.safety.dry_run {
+        // A dry run rolls back what it wrote, and an empty table would keep the space of all of it; a plan writes
+        // nothing to a target.
+        let publishes = job.safety.purpose == Purpose::Publish;
+        if empty && own_are_empty && keys_stand_once(plan) && publishes {
             return Chosen::new(Way::Direct, "the target is empty");
         }
         if job.mode == Mode::Replace {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use super::model::{ColumnSpec, PipelineSpec, Position};
+use super::model::{ColumnSpec, DriftPolicy, PipelineSpec, Position};
 use crate::error::{Error, Result};
 use crate::schema::ColumnSchema;
 
@@ -14,7 +14,8 @@ use crate::schema::ColumnSchema;
 const SEMANTICS: u32 = 1;
 
 /// The digest of a pipeline, of the contents of its lookup files, of the columns of its targets, and of the
-/// program's version. Where in the file something stands, its tests and its comments do not count.
+/// program's version. Where in the file something stands, its tests, its comments and what drift does do not
+/// count.
 ///
 /// # Errors
 /// A lookup file that cannot be read.
@@ -26,6 +27,7 @@ pub fn digest<'s>(
     hash.update(format!("{} {SEMANTICS}\n", env!("CARGO_PKG_VERSION")));
     let mut bare = spec.clone();
     bare.file.clear();
+    bare.drift = DriftPolicy::default();
     bare.tests.clear();
     let targets_of_spec = bare.targets.iter_mut().chain(bare.derived.iter_mut().map(|d| &mut d.target));
     for column in targets_of_spec.flat_map(|target| &mut target.columns) {

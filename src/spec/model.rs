@@ -20,6 +20,8 @@ pub struct PipelineSpec {
     pub targets: Vec<TargetSpec>,
     /// The tables that are filled from all documents together, not row by row.
     pub derived: Vec<DerivedSpec>,
+    /// What a run does whose documents have other keys than were accepted.
+    pub drift: DriftPolicy,
     /// What `xdoflow test` holds it against, in the order of the file; a run takes no notice of them.
     pub tests: Vec<TestSpec>,
 }
@@ -325,6 +327,18 @@ pub enum Parse {
     Percent,
     /// JSON text, json and jsonb only.
     Json,
+}
+
+/// What a run does whose documents have other keys, or other kinds of values, than were accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DriftPolicy {
+    /// Nothing: keys are not even counted.
+    Ignore,
+    /// It notes them, and says so.
+    #[default]
+    Warn,
+    /// It notes them, and stops before it publishes.
+    Fail,
 }
 
 /// What a value that cannot be cast does.

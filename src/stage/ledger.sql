@@ -123,6 +123,31 @@ CREATE TABLE IF NOT EXISTS xdoflow.fingerprint_blocks (
 );
 ALTER TABLE xdoflow.fingerprint_blocks ALTER COLUMN bytes SET STORAGE EXTERNAL;
 
+-- The keys that documents of an entity are known to have, with the kinds of their values as jsonb_typeof calls them:
+-- those of the first run that read all of it, and what was accepted since.
+CREATE TABLE IF NOT EXISTS xdoflow.known_keys (
+    entity text NOT NULL,
+    key text NOT NULL,
+    kind text NOT NULL,
+    -- The run that has met it first.
+    run_id bigint NOT NULL,
+    PRIMARY KEY (entity, key, kind)
+);
+
+-- How what a run has met differs from that; change is new, kind or gone.
+CREATE TABLE IF NOT EXISTS xdoflow.drift (
+    run_id bigint NOT NULL REFERENCES xdoflow.runs ON DELETE CASCADE,
+    entity text NOT NULL,
+    change text NOT NULL,
+    key text NOT NULL,
+    kind text NOT NULL,
+    before text[] NOT NULL,
+    count bigint NOT NULL,
+    first_id bigint,
+    accepted_at timestamptz,
+    PRIMARY KEY (entity, run_id, change, key, kind)
+);
+
 -- Rows that V1 no longer has, or a pipeline now filters out, and that stay in V2 until a run with --prune.
 CREATE TABLE IF NOT EXISTS xdoflow.fingerprint_pending (
     entity text NOT NULL,

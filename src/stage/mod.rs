@@ -8,6 +8,7 @@ pub mod compare;
 pub mod extract;
 pub mod fingerprints;
 pub mod image;
+pub mod keys;
 pub mod ledger;
 pub mod load;
 pub mod pieces;

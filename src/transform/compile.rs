@@ -42,9 +42,19 @@ impl fmt::Display for Mismatch {
 
 /// Compiles a pipeline. `schemas` holds the columns of each target's table, in the order of the spec.
 pub fn compile(spec: &PipelineSpec, schemas: &[&[ColumnSchema]]) -> Result<Program, Vec<Mismatch>> {
+    compile_beside(spec, schemas, [])
+}
+
+/// The same; the documents are known to have these keys, too, so that to count them costs no look-up.
+pub fn compile_beside<'k>(
+    spec: &'k PipelineSpec,
+    schemas: &[&[ColumnSchema]],
+    known_keys: impl IntoIterator<Item = &'k str>,
+) -> Result<Program, Vec<Mismatch>> {
     let edge_keys = spec.derived.iter().flat_map(|derived| [&derived.closure.parent, &derived.closure.child]);
     let edge_keys = edge_keys.filter_map(|path| path.steps.first()).map(String::as_str);
-    let wanted = WantedKeys::new(spec.targets.iter().flat_map(TargetSpec::document_keys).chain(edge_keys));
+    let own_keys = spec.targets.iter().flat_map(TargetSpec::document_keys);
+    let wanted = WantedKeys::new(own_keys.chain(edge_keys).chain(known_keys));
     let mut mismatches = Vec::new();
     let mut targets = Vec::new();
     let mut first_slot = 0;
@@ -75,7 +85,7 @@ pub fn compile(spec: &PipelineSpec, schemas: &[&[ColumnSchema]]) -> Result<Progr
     }
     let closures = spec.derived.iter().filter_map(|derived| edge_paths(&derived.closure, &wanted)).collect();
     if mismatches.is_empty() {
-        Ok(Program { wanted, targets, closures, slots: first_slot, no_raw: false })
+        Ok(Program { wanted, targets, closures, slots: first_slot, no_raw: false, watches_keys: false })
     } else {
         Err(mismatches)
     }

@@ -11,6 +11,7 @@ pub mod closure;
 pub mod compile;
 pub mod document;
 pub mod functions;
+pub mod keys;
 pub mod lookup;
 pub mod output;
 pub mod program;
@@ -18,6 +19,6 @@ pub mod rules;
 mod short;
 pub mod value;
 
-pub use compile::{Mismatch, compile, compile_derived};
+pub use compile::{Mismatch, compile, compile_beside, compile_derived};
 pub use output::{Output, Tally};
 pub use program::Program;

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::pgcopy::RowBuffer;
 
 use super::closure::Edge;
+use super::keys::KeyTally;
 use super::value::{Coercion, Reason};
 
 /// The result of one batch.
@@ -51,6 +52,9 @@ pub struct Tally {
     pub slots: Vec<Vec<RuleTally>>,
     /// Rejected cells and rows.
     pub rejects: u64,
+    /// The keys of the documents, where they are watched.
+    #[serde(default)]
+    pub keys: KeyTally,
 }
 
 /// Rows of one target.
@@ -99,6 +103,7 @@ impl Tally {
             targets: vec![TargetTally::default(); targets],
             slots: vec![Vec::new(); slots],
             rejects: 0,
+            keys: KeyTally::default(),
         }
     }
 
@@ -129,6 +134,7 @@ impl Tally {
         }
         self.rows += other.rows;
         self.rejects += other.rejects;
+        self.keys.merge(&other.keys);
     }
 }
 

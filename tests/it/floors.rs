@@ -10,8 +10,8 @@ fn floor(module: &str) -> Option<u8> {
         "spec" | "pgcopy" | "partition" | "catalog" | "fingerprint" => 1,
         "transform" | "sqlgen" | "lineage" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
         "stage" => 3,
-        "pipeline" | "plan" | "status" | "history" | "check" | "doctor" | "verify" | "selftest"
-        | "rejects" | "workspace" | "bench" | "dump" | "profile" | "scaffold" => 4,
+        "pipeline" | "plan" | "status" | "estimate" | "drift" | "history" | "check" | "doctor" | "verify"
+        | "selftest" | "rejects" | "workspace" | "bench" | "dump" | "profile" | "scaffold" => 4,
         "cli" => 5,
         _ => return None,
     })

@@ -1,4 +1,4 @@
-//! `run`.
+//! `run` and `plan`, which take the same work.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,9 @@ use super::{DatabaseArgs, LimitArgs, PipelineArgs, ProgressArgs, ReadArgs};
 use crate::pipeline::MaxDeletes;
 use crate::summary::Mode;
 
+/// The work: what is read, and how it is to be published
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub struct WorkArgs {
     #[command(flatten)]
     pub pipelines: PipelineArgs,
     #[command(flatten)]
@@ -40,7 +41,7 @@ pub struct RunArgs {
     pub only: OnlyArgs,
     /// Read V1 from this file instead of a database: .csv with the columns id and xdo, or .jsonl with a line such as
     /// {"id": 17, "xdo": {…}} for each row; either may be .gz or .zst. One entity
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["changed", "resume"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "changed")]
     pub from: Option<PathBuf>,
     /// Stop, with the targets as before, when more values than this are rejected
     #[arg(long, value_name = "N")]
@@ -52,18 +53,10 @@ pub struct RunArgs {
     /// number, or a share such as 10% [default: 1% of the target, and at least 100 rows]
     #[arg(long, value_name = "N")]
     pub max_deletes: Option<MaxDeletes>,
-    /// Do everything but the commit: the counts are exact, and the targets stay as they are
-    #[arg(long)]
-    pub dry_run: bool,
     /// Wait for another run of the same entity, an hour or as many seconds as are given, instead of refusing
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "3600",
           value_parser = clap::value_parser!(u32).range(1..=604_800))]
     pub wait: Option<u32>,
-    /// Go on with a run that died, or with the last one: its entities, its mode; what it has published is
-    /// skipped, what it has staged and V1 still holds is not read again
-    #[arg(long, value_name = "RUN",
-          conflicts_with_all = ["entities", "mode", "prune", "changed", "only", "dry_run", "stage_all"])]
-    pub resume: Option<Option<i64>>,
     /// Keep rejected values out of the quarantine: only their places and the reasons are kept
     #[arg(long)]
     pub no_raw: bool,
@@ -74,6 +67,20 @@ pub struct RunArgs {
     pub stage_all: bool,
     #[command(flatten)]
     pub progress: ProgressArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub work: WorkArgs,
+    /// Do everything but the commit: the counts are exact, and the targets stay as they are
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Go on with a run that died, or with the last one: its entities, its mode; what it has published is
+    /// skipped, what it has staged and V1 still holds is not read again
+    #[arg(long, value_name = "RUN",
+          conflicts_with_all = ["entities", "mode", "prune", "changed", "only", "from", "dry_run", "stage_all"])]
+    pub resume: Option<Option<i64>>,
     /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -87,6 +94,21 @@ pub struct RunArgs {
     /// of the run, empty where none was begun. Its output goes to standard error. That it fails is a warning.
     #[arg(long, value_name = "COMMAND", hide_env_values = true)]
     pub notify: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub work: WorkArgs,
+    /// For each target show so many rows that would be updated, what they hold and what V1 says
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub samples: u8,
+    /// Print the plan as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Show every column that changes, and the samples of each target
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 /// A backfill: which rows alone are read. All that is given must hold; nothing is deleted, and nothing derived

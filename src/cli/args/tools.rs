@@ -8,6 +8,21 @@ use clap_complete::Shell;
 use super::{DatabaseArgs, PipelineArgs};
 
 #[derive(Debug, Args)]
+pub struct DriftArgs {
+    /// Entities [default: all that a run has noted the keys of]
+    #[arg(value_name = "ENTITY")]
+    pub entities: Vec<String>,
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// Make what was met what is expected from now on
+    #[arg(long)]
+    pub accept: bool,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct HistoryArgs {
     /// The number of a run: show the whole of it [default: a line for each of the last runs]
     #[arg(value_name = "RUN", value_parser = clap::value_parser!(i64).range(1..))]

@@ -7,7 +7,9 @@ use super::table::{Cell, Side, Table};
 use super::{HINT, labelled};
 use crate::cli::format;
 use crate::cli::style::{Style, Tone};
-use crate::summary::{ChangedSummary, ColumnSummary, EntitySummary, Mode, RunSummary, TargetSummary, Way};
+use crate::summary::{
+    ChangedSummary, ColumnSummary, Drift, DriftChange, EntitySummary, Mode, RunSummary, TargetSummary, Way,
+};
 
 /// So many reasons of rejects are named without `-v`.
 const REASONS: usize = 5;
@@ -19,27 +21,9 @@ const REASONS: usize = 5;
 ///
 /// Those of the writer.
 pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
-    use Side::{Left, Right};
-    let mut table = Table::new(vec![
-        ("Entity", Left),
-        ("Target", Left),
-        ("Inserted", Right),
-        ("Updated", Right),
-        ("Deleted", Right),
-        ("Unchanged", Right),
-        ("Quarantined", Right),
-        ("Filtered", Right),
-    ]);
-    for entity in &run.entities {
-        for (index, target) in entity.targets.iter().enumerate() {
-            let name = if index == 0 { entity.entity.as_str() } else { "" };
-            let mut cells = vec![Cell::plain(name), Cell::plain(&target.name)];
-            cells.extend(counts(target).map(|(count, _)| Cell::count(count, style)));
-            table.row(cells);
-        }
-    }
-    table.print(out, style)?;
-    writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run)))?;
+    table(run, ["Inserted", "Updated", "Deleted"], style).print(out, style)?;
+    let done = if run.dry_run { "dry run done" } else { "done" };
+    writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run, done)))?;
     if let Some(resumed) = run.resumed {
         resumption(out, run, resumed)?;
     }
@@ -59,6 +43,7 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     read_in_full(out, run, style)?;
     leftovers(out, run, style)?;
     rejects(out, run, style, verbose)?;
+    drift(out, run, style)?;
     if !verbose {
         return Ok(());
     }
@@ -66,6 +51,34 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     readings(out, run, style)?;
     ways(out, run)?;
     columns(out, run, style)
+}
+
+/// The targets with their counts; what is written has a heading of its own.
+pub(super) fn table(
+    run: &RunSummary,
+    [inserted, updated, deleted]: [&'static str; 3],
+    style: Style,
+) -> Table {
+    use Side::{Left, Right};
+    let mut table = Table::new(vec![
+        ("Entity", Left),
+        ("Target", Left),
+        (inserted, Right),
+        (updated, Right),
+        (deleted, Right),
+        ("Unchanged", Right),
+        ("Quarantined", Right),
+        ("Filtered", Right),
+    ]);
+    for entity in &run.entities {
+        for (index, target) in entity.targets.iter().enumerate() {
+            let name = if index == 0 { entity.entity.as_str() } else { "" };
+            let mut cells = vec![Cell::plain(name), Cell::plain(&target.name)];
+            cells.extend(counts(target).map(|(count, _)| Cell::count(count, style)));
+            table.row(cells);
+        }
+    }
+    table
 }
 
 /// What was left of the run that this one went on with.
@@ -84,7 +97,7 @@ fn resumption(out: &mut dyn Write, run: &RunSummary, resumed: i64) -> io::Result
 }
 
 /// How the rows of each target came, those of an entity that came in the same way in one line.
-fn ways(out: &mut dyn Write, run: &RunSummary) -> io::Result<()> {
+pub(super) fn ways(out: &mut dyn Write, run: &RunSummary) -> io::Result<()> {
     for entity in &run.entities {
         let mut rest = entity.targets.as_slice();
         while let Some(first) = rest.first() {
@@ -111,7 +124,7 @@ fn changed(run: &RunSummary) -> impl Iterator<Item = (&EntitySummary, &ChangedSu
 }
 
 /// The entities of which all rows were read though only the changed ones were asked for, and why.
-fn read_in_full(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+pub(super) fn read_in_full(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     for (entity, changed) in changed(run).filter(|(_, changed)| !changed.used) {
         let reason = changed.reason.as_deref().unwrap_or_default();
         let text = format!("all rows of {} were read: {reason}", entity.entity);
@@ -121,7 +134,7 @@ fn read_in_full(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Resu
 }
 
 /// What was compared with the last run.
-fn compared(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+pub(super) fn compared(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     for (entity, changed) in changed(run).filter(|(_, changed)| changed.used) {
         writeln!(
             out,
@@ -136,7 +149,7 @@ fn compared(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<(
 }
 
 /// In which form each entity's documents were read, and why.
-fn readings(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+pub(super) fn readings(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     for EntitySummary { entity, read_path, read_reason, .. } in &run.entities {
         let entity = style.paint(Tone::Strong, entity);
         writeln!(out, "  {entity}: read {}: {read_reason}", read_path.name())?;
@@ -156,15 +169,14 @@ fn counts(target: &TargetSummary) -> [(u64, &'static str); 6] {
     ]
 }
 
-fn targets(run: &RunSummary) -> impl Iterator<Item = &TargetSummary> {
+pub(super) fn targets(run: &RunSummary) -> impl Iterator<Item = &TargetSummary> {
     run.entities.iter().flat_map(|entity| &entity.targets)
 }
 
 /// `done in 12.3 s: 882,089 rows read from V1, 14 rows inserted, 3 deleted`: the noun once, zeros left out.
-fn total(run: &RunSummary) -> String {
+pub(super) fn total(run: &RunSummary, done: &str) -> String {
     let read = run.entities.iter().map(|entity| entity.rows_read).sum();
     let elapsed = format::duration(Duration::from_millis(run.elapsed_ms));
-    let done = if run.dry_run { "dry run done" } else { "done" };
     let mut text = format!("{done} in {elapsed}: {} read from V1", format::counted(read, "row"));
     let compared: u64 = changed(run).map(|(_, changed)| changed.scanned).sum();
     if compared > 0 {
@@ -184,7 +196,7 @@ fn total(run: &RunSummary) -> String {
 }
 
 /// Whether V2 was the image of V1 before: a merge that wrote nothing, left nothing over and could load all.
-fn is_equal(run: &RunSummary) -> bool {
+pub(super) fn is_equal(run: &RunSummary) -> bool {
     run.mode == Mode::Merge
         && targets(run).all(|target| {
             let written = target.inserted + target.updated + target.deleted;
@@ -193,7 +205,7 @@ fn is_equal(run: &RunSummary) -> bool {
 }
 
 /// The rows that only `--prune` deletes, or that it had to leave.
-fn leftovers(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+pub(super) fn leftovers(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     // Both counts are of rows deleted where rows were deleted, else of rows that stay.
     let stay = || targets(run).filter(|target| target.deleted == 0);
     let surplus: Vec<_> = stay().map(|target| (target.surplus, &target.name)).collect();
@@ -218,8 +230,37 @@ fn leftovers(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<
     if any { labelled(out, "", HINT, hint, style) } else { Ok(()) }
 }
 
+/// How the keys of V1 differ from what was accepted.
+pub(super) fn drift(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    let mut any = false;
+    for entity in run.entities.iter().filter(|entity| !entity.drift.is_empty()) {
+        any = true;
+        let text = format!("the documents of {} have drifted: {}", entity.entity, changes(&entity.drift));
+        labelled(out, "", ("note", Tone::Warning), &text, style)?;
+    }
+    let hint = "\"xdoflow drift\" lists it; with --accept it is as it should be";
+    if any && !run.dry_run { labelled(out, "", HINT, hint, style) } else { Ok(()) }
+}
+
+/// `2 new keys, 1 key of another kind, 3 keys gone`
+fn changes(drift: &[Drift]) -> String {
+    let keys = |change| {
+        let of = drift.iter().filter(|drift| drift.change == change).map(|drift| drift.key.as_str());
+        of.collect::<std::collections::BTreeSet<_>>().len() as u64
+    };
+    let counted = [
+        (keys(DriftChange::New), "new key", ""),
+        (keys(DriftChange::Kind), "key", " of another kind"),
+        (keys(DriftChange::Gone), "key", " gone"),
+    ];
+    let some = counted.into_iter().filter(|(count, ..)| *count > 0);
+    some.map(|(count, noun, what)| format!("{}{what}", format::counted(count, noun)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 /// How many values were rejected, and why most of them.
-fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
+pub(super) fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
     let sum: u64 = run.entities.iter().map(|entity| entity.rejects).sum();
     if sum == 0 {
         return Ok(());
@@ -247,7 +288,7 @@ fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -
 }
 
 /// All that was met in each column, a line a column.
-fn columns(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+pub(super) fn columns(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     for entity in &run.entities {
         let mut rest = entity.columns.as_slice();
         let same = |a: &ColumnSummary, b: &ColumnSummary| a.table == b.table && a.column == b.column;
@@ -338,6 +379,8 @@ mod tests {
             resumed: None,
             targets,
             columns,
+            drift: Vec::new(),
+            forecast: None,
         }
     }
 

@@ -3,15 +3,11 @@
 use std::io::{self, Write};
 
 use super::table::{Cell, Side, Table};
+use super::values::{both, shown, value};
 use crate::cli::format;
 use crate::cli::style::{Style, Tone};
 use crate::summary::Level;
 use crate::verify::{Difference, Kind, TableReport, VerifyReport};
-
-/// Characters of a value that are shown.
-const SHOWN: usize = 60;
-/// Characters before the first one that differs, where the beginning is left out.
-const BEFORE: usize = 20;
 
 /// Writes the table, the differences and one line of conclusion.
 ///
@@ -64,7 +60,7 @@ fn differences(out: &mut dyn Write, table: &TableReport, style: Style) -> io::Re
     for difference in &table.differences {
         lines.row(vec![
             Cell { text: difference.kind.name().to_owned(), tone: Tone::Warning },
-            Cell::plain(shown(&difference.key, 0)),
+            Cell::plain(shown(&difference.key)),
             Cell::plain(style.signs(&what(difference)).into_owned()),
         ]);
     }
@@ -89,40 +85,13 @@ fn what(difference: &Difference) -> String {
         Kind::Stale => "V1 no longer has the row".to_owned(),
         Kind::Duplicate => format!("stands {} times", found.unwrap_or_default()),
         Kind::Cell => {
-            let same = match (expected, found) {
-                (Some(expected), Some(found)) => {
-                    expected.chars().zip(found.chars()).take_while(|(a, b)| a == b).count()
-                }
-                _ => 0,
-            };
-            format!("{column}: expected {}, found {}", value(expected, same), value(found, same))
+            let [expected, found] = both(expected, found);
+            format!("{column}: expected {expected}, found {found}")
         }
         Kind::Orphan => {
-            format!("{column}: {} is no key of {}", value(found, 0), expected.unwrap_or_default())
+            format!("{column}: {} is no key of {}", value(found), expected.unwrap_or_default())
         }
     }
-}
-
-/// A value in quotes, or NULL; `same` characters are those of the other value.
-fn value(value: Option<&str>, same: usize) -> String {
-    value.map_or_else(|| "NULL".to_owned(), |text| format!("\"{}\"", shown(text, same)))
-}
-
-/// A text without control characters, cut to what is worth showing around its character `from`.
-fn shown(text: &str, from: usize) -> String {
-    let all = text.chars().count();
-    let skipped = if all > SHOWN { from.saturating_sub(BEFORE).min(all - SHOWN) } else { 0 };
-    let mut cut = String::from(if skipped > 0 { "…" } else { "" });
-    for character in text.chars().skip(skipped).take(SHOWN) {
-        match character {
-            '"' | '\'' => cut.push(character),
-            _ => cut.extend(character.escape_debug()),
-        }
-    }
-    if all > skipped + SHOWN {
-        cut.push('…');
-    }
-    cut
 }
 
 #[cfg(test)]
@@ -191,14 +160,5 @@ not equal: 1,006 differences in 1 of 2 tables
 equal: every cell of 1 row in 1 table
 ";
         assert_eq!(text(|out| verify(out, &report, ASCII)), expected);
-    }
-
-    #[test]
-    fn a_long_value_is_cut_around_what_differs() {
-        let long = format!("{}X{}", "a".repeat(100), "b".repeat(100));
-        assert_eq!(shown(&long, 100), format!("…{}X{}…", "a".repeat(20), "b".repeat(39)));
-        assert_eq!(shown(&long, 0), format!("{}…", "a".repeat(60)));
-        assert_eq!(shown(&long, 200), format!("…{}", "b".repeat(60)));
-        assert_eq!(shown("short", 3), "short");
     }
 }

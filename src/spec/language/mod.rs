@@ -10,7 +10,7 @@ mod schema;
 pub use reference::reference;
 pub use schema::json_schema;
 
-use super::model::{Case, EpochUnit, OnReject, Parse};
+use super::model::{Case, DriftPolicy, EpochUnit, OnReject, Parse};
 use super::{KNOWN_FUNCTIONS, KNOWN_REASONS};
 
 /// A key of a table of the file.
@@ -160,6 +160,9 @@ pub(super) const CASE: [(&str, Case); 3] =
 /// `on_reject`
 pub(super) const ON_REJECT: [(&str, OnReject); 3] =
     [("cell", OnReject::Cell), ("row", OnReject::Row), ("abort", OnReject::Abort)];
+/// `drift`
+pub(super) const DRIFT: [(&str, DriftPolicy); 3] =
+    [("ignore", DriftPolicy::Ignore), ("warn", DriftPolicy::Warn), ("fail", DriftPolicy::Fail)];
 /// `unit`
 pub(super) const UNIT: [(&str, EpochUnit); 2] = [("ms", EpochUnit::Milliseconds), ("s", EpochUnit::Seconds)];
 /// `parse`
@@ -176,6 +179,7 @@ pub(super) const SCALAR: [(&str, bool); 1] = [("wrap", true)];
 
 const CASE_WORDS: [&str; 3] = words(&CASE);
 const ON_REJECT_WORDS: [&str; 3] = words(&ON_REJECT);
+const DRIFT_WORDS: [&str; 3] = words(&DRIFT);
 const UNIT_WORDS: [&str; 2] = words(&UNIT);
 const PARSE_WORDS: [&str; 3] = words(&PARSE);
 const BLANK_WORDS: [&str; 1] = words(&BLANK);
@@ -187,7 +191,7 @@ const ON_REJECT_MEANING: &str = "what a value does that cannot be cast: `cell`, 
      `abort`, the run stops";
 
 /// The file.
-pub(super) const PIPELINE: [Field; 5] = [
+pub(super) const PIPELINE: [Field; 6] = [
     needed("entity", Kind::Entity, "the name on the command line: a-z, 0-9, _"),
     needed("source", Kind::Source, "the table that is read"),
     needed(
@@ -196,6 +200,12 @@ pub(super) const PIPELINE: [Field; 5] = [
         "`[target.NAME]`: the tables that are written; the first is the main one",
     ),
     key("derived", Kind::Derived, "`[derived.NAME]`: tables that are filled from all documents together"),
+    key(
+        "drift",
+        Kind::Words(&DRIFT_WORDS),
+        "what a run does whose documents have new keys, lack old ones, or have values of other kinds than \
+         `xdoflow drift --accept` has accepted: `warn` (where it is left out), `fail` before it publishes, `ignore`",
+    ),
     key("test", Kind::Tests, "`[[test]]`: documents and what they give, for `xdoflow test`"),
 ];
 

@@ -137,7 +137,9 @@ fn read_cast(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, place: Span, name
         (Some(value), _, _) => reader.string(value).and_then(|text| read_type(reader, text, value.span())),
         (None, Some(value), _) => type_of(value.get_ref()).map(CastSpec::plain),
         (None, None, Some(value))
-            if value.get_ref().as_str().is_some_and(|text| [ID, POSITION].contains(&text)) =>
+            if value.get_ref().as_str().is_some_and(|text| {
+                text.starts_with('$') && text != ELEMENT && !text.starts_with(DOCUMENT)
+            }) =>
         {
             Some(CastSpec::plain(ColumnType::scalar(Scalar::BigInt)))
         }

@@ -130,10 +130,12 @@ fn read_pipeline(
         }
         _ => Vec::new(),
     };
+    let drift = fields.get("drift").and_then(|value| reader.word("drift", value, &language::DRIFT));
+    let drift = drift.unwrap_or_default();
     let file = reader.file().to_owned();
     let pipeline =
         entity.clone().zip(source).zip(targets).map(|(((entity, _), source), (targets, derived))| {
-            PipelineSpec { entity, file, source, targets, derived, tests }
+            PipelineSpec { entity, file, source, targets, derived, drift, tests }
         });
     (entity, pipeline)
 }

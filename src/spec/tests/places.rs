@@ -179,7 +179,7 @@ fn the_first_letter_behind_a_mark_or_a_line_end_of_windows_is_counted_right() {
         problems("\u{feff}entty = \"users\"\r\nsource = \"ü\"\r\n\"é\" = 1\r\n[target]")[..2],
         [
             "1:1: unknown key \"entty\" | did you mean \"entity\"?",
-            "3:1: unknown key \"é\" | write \"entity\", \"source\", \"target\", \"derived\" or \"test\"",
+            "3:1: unknown key \"é\" | write \"entity\", \"source\", \"target\", \"derived\", \"drift\" or \"test\"",
         ]
     );
 }

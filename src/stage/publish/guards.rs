@@ -1,9 +1,10 @@
 //! Guards: what stops a publish although every statement of it would succeed.
 //!
 //! They are asked inside the publishing transaction, under the lock on the targets, so that nothing can change
-//! between the answer and the commit; an `Err` of one of them rolls everything back. What they look for are the
-//! mistakes of people: the wrong source, a filter that drops too much, a pipeline with another key, a table that
-//! somebody altered while the rows were on their way.
+//! between the answer and the commit. `Some` is why the run has to stop, which rolls everything back, or what a plan
+//! tells; an `Err` means that a guard could not be asked, or that nothing that was counted can be trusted. What they
+//! look for are the mistakes of people: the wrong source, a filter that drops too much, a pipeline with another key, a
+//! table that somebody altered while the rows were on their way.
 
 use std::fmt;
 use std::str::FromStr;
@@ -71,7 +72,7 @@ impl MaxDeletes {
     }
 }
 
-/// Stops where more rows would be deleted, because V1 no longer has their key, than is allowed. `stale` rows are
+/// The stop where more rows would be deleted, because V1 no longer has their key, than is allowed. `stale` rows are
 /// that many; `gone` says whether they are deleted already, in this transaction.
 pub(super) async fn check_deletes(
     session: &Session,
@@ -80,20 +81,21 @@ pub(super) async fn check_deletes(
     merge: &MergeSql,
     stale: u64,
     gone: bool,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     if limit.allows_always(stale) {
-        return Ok(());
+        return Ok(None);
     }
     let there = session.count(&merge.count_target(), &[]).await?;
     let rows = if gone { there + stale } else { there };
     if limit.allows(stale, rows) {
-        return Ok(());
+        return Ok(None);
     }
-    Err(Error::stop(format!("{stale} of {rows} rows of {} would be deleted", target.label))
+    let stop = Error::stop(format!("{stale} of {rows} rows of {} would be deleted", target.label))
         .detail(format!("V1 no longer has their {}; --max-deletes allows {limit}", target.key.join(", ")))
         .hint(format!(
             "check --source, and the filter and the key of the pipeline; if it is meant, run with --max-deletes {stale}"
-        )))
+        ));
+    Ok(Some(stop))
 }
 
 /// Every row that was read must be accounted for.
@@ -116,13 +118,13 @@ pub(super) async fn check_not_empty(
     counts: &TargetSummary,
     merge: &MergeSql,
     target: &PublishTarget,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     if counts.loaded + counts.quarantined > 0 {
-        return Ok(());
+        return Ok(None);
     }
     let rows = session.count(&merge.count_target(), &[]).await?;
     if rows == 0 {
-        return Ok(());
+        return Ok(None);
     }
     let (why, hint) = if target.derived {
         ("V1 has no edge to derive a row from".to_owned(), "check the keys of the closure in the pipeline")
@@ -139,9 +141,24 @@ pub(super) async fn check_not_empty(
     } else {
         ("V1 is empty".to_owned(), "check --source; if V1 is meant to be empty, empty the target yourself")
     };
-    Err(Error::stop(format!("{why}, and the run would delete every row of the target"))
+    let stop = Error::stop(format!("{why}, and the run would delete every row of the target"))
         .detail(format!("{} holds {rows} rows", target.label))
-        .hint(hint))
+        .hint(hint);
+    Ok(Some(stop))
+}
+
+/// To replace a target, each of its rows must be known to be in quarantine or to go. `knows` says whether it is.
+pub(super) fn check_replaceable(counts: &TargetSummary, knows: bool) -> Option<Error> {
+    (!knows).then(|| {
+        Error::stop(format!("{} rows of V1 were set aside", counts.quarantined))
+            .detail("the merge key is not the row's id, so the rows to keep cannot be told from the rest")
+            .hint("mend the rows in V1, or run with --mode merge")
+    })
+}
+
+/// Stops where a guard says so.
+pub(super) fn pass(stop: Option<Error>) -> Result<()> {
+    stop.map_or(Ok(()), Err)
 }
 
 /// The program was compiled for the tables as they were when the run began. The caller holds their locks.

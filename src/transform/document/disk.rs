@@ -11,6 +11,7 @@
 
 use super::{Found, NoKeys, Raw, Sorted, WantedKeys};
 use crate::pgcopy::ondisk::{Container, Corrupt, DiskValue, Kind, Shape, Values};
+use crate::transform::keys::JsonKind;
 use crate::transform::value::Value;
 
 /// The keys of one document, and where their values go. It belongs to the wanted keys that it was first used
@@ -21,6 +22,8 @@ pub struct Memo {
     bytes: Vec<u8>,
     /// For each key its slot; `None` where nobody wants it.
     slots: Vec<Option<u32>>,
+    /// Where keys are watched, those that nobody wants, in their order.
+    others: Vec<Box<str>>,
     /// Documents in a row that had other keys.
     misses: u32,
 }
@@ -38,10 +41,14 @@ impl Memo {
             return Ok(false);
         };
         self.misses = 0;
+        let mut others = self.others.iter();
         for slot in &self.slots {
             match slot {
                 Some(slot) => found.put(*slot as usize, values.next()?),
-                None => values.skip()?,
+                None => match others.next() {
+                    Some(name) => found.other(name, values.next()?),
+                    None => values.skip()?,
+                },
             }
         }
         Ok(true)
@@ -63,34 +70,40 @@ fn object(value: DiskValue<'_>) -> Result<Container<'_>, NoKeys> {
     if container.shape() == Shape::Object { Ok(container) } else { Err(NoKeys::NotAnObject) }
 }
 
-/// The merge of the wanted keys against those of an object. `each` is called for each key with its slot.
+/// The merge of the wanted keys against those of an object. `each` is called for each key with its slot, or with the
+/// key itself where nobody wants it.
 #[inline]
 fn merge<'d>(
     object: Container<'d>,
     wanted: &WantedKeys,
-    mut each: impl FnMut(Option<usize>, &mut Values<'d>) -> Result<(), Corrupt>,
+    mut each: impl FnMut(Result<usize, &'d [u8]>, &mut Values<'d>) -> Result<(), Corrupt>,
 ) -> Result<(), Corrupt> {
     let (mut keys, mut values) = object.keys_and_values()?;
     let mut next = 0;
     let mut previous: Option<Sorted<'_>> = None;
     while let Some(key) = keys.next()? {
         let guess = wanted.guess(next, key.data, key.at).filter(|guess| guess.bytes.len() == key.len);
-        let key = guess.unwrap_or_else(|| Sorted::new(key.data, key.at, key.bytes()));
+        let sorted = guess.unwrap_or_else(|| Sorted::new(key.data, key.at, key.bytes()));
         // In another order the merge would miss keys that are there.
-        if previous.is_some_and(|previous| previous.cmp(&key).is_ge()) {
+        if previous.is_some_and(|previous| previous.cmp(&sorted).is_ge()) {
             return Err(Corrupt);
         }
-        previous = Some(key);
+        previous = Some(sorted);
         if guess.is_some() {
             next += 1;
-            each(Some(next - 1), &mut values)?;
-        } else if wanted.is_next(&mut next, key) {
-            each(Some(next - 1), &mut values)?;
+            each(Ok(next - 1), &mut values)?;
+        } else if wanted.is_next(&mut next, sorted) {
+            each(Ok(next - 1), &mut values)?;
         } else {
-            each(None, &mut values)?;
+            each(Err(key.bytes()), &mut values)?;
         }
     }
     Ok(())
+}
+
+/// A key as text. The server's encoding is UTF-8 where documents are read as it keeps them.
+fn name(key: &[u8]) -> Result<&str, Corrupt> {
+    std::str::from_utf8(key).map_err(|_| Corrupt)
 }
 
 impl<'d> Raw<'d> for DiskValue<'d> {
@@ -98,11 +111,15 @@ impl<'d> Raw<'d> for DiskValue<'d> {
         let object = object(self)?;
         found.reset(wanted.len());
         merge(object, wanted, |slot, values| match slot {
-            Some(slot) => {
+            Ok(slot) => {
                 found.put(slot, values.next()?);
                 Ok(())
             }
-            None => values.skip(),
+            Err(key) if found.watches => {
+                found.other(name(key)?, values.next()?);
+                Ok(())
+            }
+            Err(_) => values.skip(),
         })?;
         Ok(())
     }
@@ -116,21 +133,28 @@ impl<'d> Raw<'d> for DiskValue<'d> {
         if !memo.is_out_of_date() {
             return self.find(wanted, found);
         }
-        let mut slots = std::mem::take(memo).slots;
+        let Memo { mut slots, mut others, .. } = std::mem::take(memo);
         slots.clear();
+        others.clear();
         merge(object, wanted, |slot, values| {
-            slots.push(slot.and_then(|slot| slot.try_into().ok()));
+            slots.push(slot.ok().and_then(|slot| slot.try_into().ok()));
             match slot {
-                Some(slot) => {
+                Ok(slot) => {
                     found.put(slot, values.next()?);
                     Ok(())
                 }
-                None => values.skip(),
+                Err(key) if found.watches => {
+                    let key = name(key)?;
+                    others.push(key.into());
+                    found.other(key, values.next()?);
+                    Ok(())
+                }
+                Err(_) => values.skip(),
             }
         })?;
         let (keys, _) = object.keys_and_values()?;
         let (entries, bytes) = (object.key_entries().to_vec(), keys.bytes().to_vec());
-        *memo = Memo { entries, bytes, slots, misses: 0 };
+        *memo = Memo { entries, bytes, slots, others, misses: 0 };
         Ok(())
     }
 
@@ -151,7 +175,19 @@ impl<'d> Raw<'d> for DiskValue<'d> {
 
     #[inline]
     fn is_null(self) -> bool {
-        self.kind() == Kind::Null
+        DiskValue::kind(self) == Kind::Null
+    }
+
+    #[inline]
+    fn kind(self) -> Result<JsonKind, Corrupt> {
+        Ok(match DiskValue::kind(self) {
+            Kind::Null => JsonKind::Null,
+            Kind::False | Kind::True => JsonKind::Boolean,
+            Kind::Number => JsonKind::Number,
+            Kind::String => JsonKind::String,
+            Kind::Container if self.container()?.shape() == Shape::Object => JsonKind::Object,
+            Kind::Container => JsonKind::Array,
+        })
     }
 
     #[inline(always)]

@@ -14,6 +14,7 @@ mod text;
 
 use std::cmp::Ordering;
 
+use super::keys::JsonKind;
 use super::value::Value;
 use crate::pgcopy::ondisk::Corrupt;
 
@@ -51,6 +52,12 @@ pub trait Raw<'d>: Copy {
 
     /// Whether it is `null`.
     fn is_null(self) -> bool;
+
+    /// Of which kind it is.
+    ///
+    /// # Errors
+    /// As those of [`value`](Self::value).
+    fn kind(self) -> Result<JsonKind, Corrupt>;
 
     /// The value as the casts take it. `scratch` is overwritten where it is not a slice of the document.
     ///
@@ -118,11 +125,39 @@ impl Wanted {
 #[derive(Debug)]
 pub struct Found<R> {
     slots: Vec<Option<R>>,
+    /// Whether the keys that nobody wants are of interest.
+    watches: bool,
+    /// Those keys, one behind the other.
+    names: String,
+    /// Where each of them ends, and its value.
+    others: Vec<(usize, R)>,
 }
 
 impl<R> Default for Found<R> {
     fn default() -> Self {
-        Self { slots: Vec::new() }
+        Self { slots: Vec::new(), watches: false, names: String::new(), others: Vec::new() }
+    }
+}
+
+impl<R> Found<R> {
+    /// One that also keeps the keys that nobody wants.
+    pub fn watching() -> Self {
+        Self { watches: true, ..Self::default() }
+    }
+
+    /// The values by the slots.
+    pub(super) fn slots(&self) -> &[Option<R>] {
+        &self.slots
+    }
+
+    /// The keys that nobody wants, with their values.
+    pub(super) fn others(&self) -> impl Iterator<Item = (&str, &R)> {
+        let mut start = 0;
+        self.others.iter().map(move |(end, value)| {
+            let name = self.names.get(start..*end).unwrap_or_default();
+            start = *end;
+            (name, value)
+        })
     }
 }
 
@@ -131,6 +166,14 @@ impl<R: Copy> Found<R> {
     pub(super) fn reset(&mut self, slots: usize) {
         self.slots.clear();
         self.slots.resize(slots, None);
+        self.names.clear();
+        self.others.clear();
+    }
+
+    /// Keeps a key that nobody wants.
+    fn other(&mut self, key: &str, value: R) {
+        self.names.push_str(key);
+        self.others.push((self.names.len(), value));
     }
 
     #[inline]
@@ -159,6 +202,11 @@ impl WantedKeys {
     /// How many there are; their slots are the numbers below.
     pub fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// The keys, in the order of their slots.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|wanted| &*wanted.key)
     }
 
     /// Whether none is wanted.

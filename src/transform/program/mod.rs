@@ -21,6 +21,7 @@ use std::fmt::Write as _;
 
 use super::cast::Cast;
 use super::document::{Found, Memo, NoKeys, Raw, TextValue, WantedKeys};
+use super::keys::KeyTally;
 use super::output::{Output, Tally, TargetTally};
 use super::rules::Rules;
 use super::value::Reason;
@@ -42,6 +43,8 @@ pub struct Program {
     pub(super) slots: usize,
     /// Whether rejected values stay out of the quarantine.
     pub no_raw: bool,
+    /// Whether the keys of the documents are counted.
+    pub watches_keys: bool,
 }
 
 /// Where a document holds an edge of a closure.
@@ -184,7 +187,13 @@ impl Program {
 
     /// Zero counts of the right shape.
     pub fn tally(&self) -> Tally {
-        Tally::new(self.targets.len(), self.slots)
+        let known = if self.watches_keys { self.wanted.len() } else { 0 };
+        Tally { keys: KeyTally::new(known), ..Tally::new(self.targets.len(), self.slots) }
+    }
+
+    /// The keys that are known, in the order in which a tally counts them.
+    pub fn known_keys(&self) -> impl Iterator<Item = &str> {
+        self.wanted.names()
     }
 
     /// Transforms a batch of tuples `(id bigint, document)`, the documents in the form of the batch.
@@ -206,6 +215,9 @@ impl Program {
     ) -> Output {
         let mut output = self.output(batch.bytes());
         let mut scratch = Scratch::default();
+        if self.watches_keys {
+            scratch.found = Found::watching();
+        }
         for mut tuple in batch.tuples() {
             let id =
                 tuple.next().flatten().and_then(|payload| payload.try_into().ok()).map(i64::from_be_bytes);
@@ -257,6 +269,9 @@ impl Program {
                 return self.set_aside(id, document, scratch, output);
             }
             Err(NoKeys::Corrupt) => return Err(corrupt(id)),
+        }
+        if self.watches_keys {
+            output.tally.keys.note(id, &found).map_err(|Corrupt| corrupt(id))?;
         }
         let mut id_text = std::mem::take(&mut scratch.id_text);
         id_text.clear();

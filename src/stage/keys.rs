@@ -1,0 +1,156 @@
+//! The keys that V1 had when its drift was last accepted, and what later runs have met besides.
+//!
+//! The first run that reads all of an entity lays the baseline. Each later one notes how it differs: a key that is
+//! new, one that is gone, a value of a kind that the key never had. That stays until somebody accepts it, which makes
+//! it part of the baseline.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::Result;
+use crate::pg::Session;
+use crate::summary::{Drift, DriftChange};
+use crate::transform::keys::{JsonKind, KindTally};
+
+/// The kinds that each key of an entity is known to have; none where there is no baseline yet.
+pub type Baseline = BTreeMap<String, BTreeSet<JsonKind>>;
+
+/// Reads the baseline of an entity; none where there is no ledger yet.
+pub async fn baseline(session: &Session, entity: &str) -> Result<Option<Baseline>> {
+    if session.query_one("SELECT to_regclass('xdoflow.known_keys') IS NULL", &[]).await?.get(0) {
+        return Ok(None);
+    }
+    let sql = "SELECT key, kind FROM xdoflow.known_keys WHERE entity = $1";
+    let mut known = Baseline::new();
+    for row in session.query(sql, &[&entity]).await? {
+        if let Some(kind) = JsonKind::of_name(row.get(1)) {
+            known.entry(row.get(0)).or_default().insert(kind);
+        }
+    }
+    Ok((!known.is_empty()).then_some(known))
+}
+
+/// How what a run has met differs from the baseline. `whole` says whether it read all rows: only then a key can be
+/// gone. That a value is null says nothing of its kind.
+pub fn compare(known: &Baseline, met: &BTreeMap<&str, KindTally>, whole: bool) -> Vec<Drift> {
+    let mut found = Vec::new();
+    for (&key, tally) in met {
+        let before = known.get(key);
+        let change = if before.is_some() { DriftChange::Kind } else { DriftChange::New };
+        let kinds = tally.met().filter(|(kind, ..)| match before {
+            Some(before) => *kind != JsonKind::Null && !before.contains(kind),
+            None => true,
+        });
+        found.extend(kinds.map(|(kind, count, first_id)| Drift {
+            change,
+            key: key.to_owned(),
+            kind: kind.name().to_owned(),
+            before: names(before),
+            count,
+            first_id: Some(first_id),
+        }));
+    }
+    if whole {
+        let gone = known.iter().filter(|(key, _)| !met.contains_key(key.as_str()));
+        found.extend(gone.map(|(key, before)| Drift {
+            change: DriftChange::Gone,
+            key: key.clone(),
+            kind: String::new(),
+            before: names(Some(before)),
+            count: 0,
+            first_id: None,
+        }));
+    }
+    found
+}
+
+fn names(kinds: Option<&BTreeSet<JsonKind>>) -> Vec<String> {
+    kinds.into_iter().flatten().map(|kind| kind.name().to_owned()).collect()
+}
+
+/// Lays the baseline of an entity.
+pub async fn lay(
+    session: &Session,
+    entity: &str,
+    run_id: i64,
+    met: &BTreeMap<&str, KindTally>,
+) -> Result<()> {
+    let all = met.iter().flat_map(|(key, tally)| tally.met().map(move |(kind, ..)| (*key, kind.name())));
+    let (keys, kinds): (Vec<&str>, Vec<&str>) = all.unzip();
+    session
+        .execute(
+            "INSERT INTO xdoflow.known_keys (entity, key, kind, run_id)
+             SELECT $1, key, kind, $2 FROM unnest($3::text[], $4::text[]) met (key, kind)
+             ON CONFLICT DO NOTHING",
+            &[&entity, &run_id, &keys, &kinds],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Notes how a run differs from the baseline.
+pub async fn note(session: &Session, entity: &str, run_id: i64, drift: &[Drift]) -> Result<()> {
+    for Drift { change, key, kind, before, count, first_id } in drift {
+        let count = i64::try_from(*count).unwrap_or(i64::MAX);
+        session
+            .execute(
+                "INSERT INTO xdoflow.drift (run_id, entity, change, key, kind, before, count, first_id)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+                &[&run_id, &entity, &change.name(), key, kind, before, &count, first_id],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_keys_other_kinds_and_keys_that_are_gone_are_told_apart() {
+        let known: Baseline = [
+            ("age", vec![JsonKind::Number]),
+            ("name", vec![JsonKind::String, JsonKind::Null]),
+            ("fax", vec![JsonKind::String]),
+        ]
+        .map(|(key, kinds)| (key.to_owned(), kinds.into_iter().collect()))
+        .into();
+        let tally = |kinds: &[(JsonKind, i64)]| {
+            let mut tally = KindTally::default();
+            kinds.iter().for_each(|&(kind, id)| tally.add(kind, id));
+            tally
+        };
+        let met = BTreeMap::from([
+            (
+                "age",
+                tally(&[
+                    (JsonKind::Null, 1),
+                    (JsonKind::String, 7),
+                    (JsonKind::String, 5),
+                    (JsonKind::Number, 2),
+                ]),
+            ),
+            ("name", tally(&[(JsonKind::String, 1)])),
+            ("tags", tally(&[(JsonKind::Array, 3), (JsonKind::Null, 4)])),
+        ]);
+        let told = |whole| {
+            let found = compare(&known, &met, whole);
+            let line = |d: &Drift| {
+                format!(
+                    "{} {} {} {} {} {:?}",
+                    d.change.name(),
+                    d.key,
+                    d.kind,
+                    d.before.join("+"),
+                    d.count,
+                    d.first_id
+                )
+            };
+            found.iter().map(line).collect::<Vec<_>>()
+        };
+        let some =
+            ["kind age string number 2 Some(5)", "new tags null  1 Some(4)", "new tags array  1 Some(3)"];
+        assert_eq!(told(false), some);
+        assert_eq!(told(true), [&some[..], &["gone fax  string 0 None"]].concat());
+    }
+}
