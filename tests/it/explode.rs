@@ -250,7 +250,13 @@ fn elements_that_come_go_change_and_move_are_merged_in_every_way() {
         put(&database, 4, r#"[{"name": "d"}]"#);
         database.sql("DELETE FROM source WHERE id = 3");
         let names = ["rows", "inserted", "updated", "deleted", "unchanged", "stale"];
+        let plan = [&["plan", "--pipelines", pipelines.path()], arguments].concat();
+        let planned = database.json(&plan);
+        let forecast = &planned["entities"][0]["forecast"]["targets"][0];
+        assert_eq!(forecast["inserted"], serde_json::json!(["2, 3", "4, 1"]));
+        assert_eq!(forecast["stale"], serde_json::json!(["1, 3", "3, 1", "3, 2"]));
         let kept = run(&database, &pipelines, arguments);
+        assert_eq!(kept["entities"][0]["targets"], planned["entities"][0]["targets"]);
         assert_eq!(kept["entities"][0]["targets"][0]["way"], way);
         assert_eq!(counts(&kept, 0, names), [6, 2, 3, 0, 1, 3]);
         let expected = [
