@@ -208,7 +208,13 @@ impl FileReader {
             let line = record.position().map_or(0, csv::Position::line);
             let (id, document) =
                 (record.get(id).unwrap_or_default(), record.get(document).unwrap_or_default());
-            self.push(line, id, Some(document).filter(|text| !text.is_empty()))?;
+            let document = Some(document).filter(|text| !text.is_empty());
+            if let Some(text) = document {
+                // The server would say so, too, but not in which line. Its error may hold what stands there.
+                serde_json::from_str::<&RawValue>(text)
+                    .map_err(|error| self.malformed(line, &format!("the document is no JSON: {error}")))?;
+            }
+            self.push(line, id, document)?;
         }
         Ok(())
     }

@@ -72,7 +72,9 @@ fn from_server(db: &DbError) -> Error {
     } else {
         details.extend(db.detail().map(str::to_owned));
     }
-    details.extend(db.where_().map(|context| format!("context: {context}")));
+    let context = db.where_().map(|context| if about_rows { places(context) } else { context.to_owned() });
+    details
+        .extend(context.filter(|context| !context.is_empty()).map(|context| format!("context: {context}")));
     let mut error = Error::with_fate(fate_of(code), message).sqlstate(code);
     if code == DISK_FULL {
         error = error.context("the server's disk is full");
@@ -87,6 +89,13 @@ fn from_server(db: &DbError) -> Error {
         Some(hint) => error.hint(hint),
         None => error,
     }
+}
+
+/// Of the context of an error about rows the places, without what stands there: `COPY person, line 3, column name`.
+fn places(context: &str) -> String {
+    let places = context.lines().filter(|line| line.starts_with("COPY "));
+    // A value follows behind a colon; a table's or a column's name may hold one, and is cut short then.
+    places.map(|line| line.split(": ").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
 /// What to do about an error, where the server's own hint, if it gives one, does not know better.

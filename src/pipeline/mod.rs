@@ -179,8 +179,11 @@ impl Run {
         let ledger = Arc::new(Ledger::begin(&job.target, &new_run, job.safety.wait, waits).await?);
         let run_id = *self.run_id.get_or_init(|| ledger.run_id());
         job.progress.set_run_id(run_id);
-        for entity in &entities {
-            staging::drop_leftovers(ledger.session(), entity, job.resume).await?;
+        // What a dead run has staged stays for who resumes it, until another run is to publish.
+        if job.safety.purpose == Purpose::Publish {
+            for entity in &entities {
+                staging::drop_leftovers(ledger.session(), entity, job.resume).await?;
+            }
         }
 
         let sources: Vec<_> = plans.iter().map(|plan| &plan.source).collect();

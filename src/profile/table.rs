@@ -61,7 +61,7 @@ fn document_of(info: &TableInfo, named: Option<&str>) -> Result<String> {
             let hint = if has_json {
                 "make a view that casts the json column to jsonb"
             } else {
-                "name another table"
+                "name a table that holds documents: V1's, not a typed one of V2"
             };
             Err(Error::stop(format!("{} has no jsonb column", info.name)).hint(hint))
         }

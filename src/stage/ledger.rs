@@ -177,7 +177,8 @@ pub async fn resumable(target: &Database, run: Option<i64>) -> Result<Resumable>
         .query(
             "SELECT run_id, mode, prune, entities, state, partial, dry_run,
                ARRAY(SELECT entity FROM xdoflow.run_entities e WHERE e.run_id = r.run_id ORDER BY published_at)
-             FROM xdoflow.runs r WHERE $1::bigint IS NULL OR run_id = $1 ORDER BY run_id DESC LIMIT 1",
+             FROM xdoflow.runs r WHERE CASE WHEN $1::bigint IS NULL THEN NOT r.dry_run ELSE run_id = $1 END
+             ORDER BY run_id DESC LIMIT 1",
             &[&run],
         )
         .await?;

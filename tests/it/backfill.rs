@@ -199,7 +199,11 @@ fn a_file_that_is_none_is_told_with_its_line_and_leaves_nothing() {
         ("a.csv", "id,document\n1,{}\n", "has no column xdo"),
         ("b.csv", "id,xdo\n1,{}\nx,{}\n", "b.csv, line 3: its id is no whole number"),
         ("c.csv", "id,xdo\n1,{}\n2\n", "c.csv: CSV error: record 2 (line: 3"),
-        ("d.csv", "id,xdo\n1,\"{}\"\n2,\"{a}\"\n", "line 2"),
+        (
+            "d.csv",
+            "id,xdo\n1,\"{}\"\n2,\"{a}\"\n",
+            "d.csv, line 3: the document is no JSON: key must be a string",
+        ),
         ("e.jsonl", "{\"id\": 1, \"xdo\": {}}\n{\"xdo\": {}}\n", "e.jsonl, line 2: there is no id"),
         ("f.jsonl", "{\"id\": 1, \"xdo\": {}}\n\n[1]\n", "f.jsonl, line 3: "),
         ("g.jsonl", "{\"id\": 3, \"xdo\": {}}\n{\"id\": \"3\", \"xdo\": {}}\n", "rows with the same id"),

@@ -111,7 +111,7 @@ fn a_plan_names_the_columns_that_change_and_shows_what_they_hold_and_will() {
         "person.name     10",
         "  name: \"old\" → \"n8\"",
         "  score: NULL → \"8\"",
-        "5 rows inserted, 30 updated, 13 deleted",
+        "5 rows to insert, 30 to update, 13 to delete",
         "nothing was written to a target",
     ] {
         assert!(text.contains(line), "{line} is not in {text}");
@@ -176,7 +176,7 @@ fn the_estimate_goes_by_the_run_before_that_wrote_about_as_much() {
     let arguments = ["plan", "--prune", "--pipelines", pipelines.path()];
     assert_eq!(database.json(&arguments)["estimate"], serde_json::Value::Null);
     let text = stdout(&plan(&database, &pipelines, &["--prune"]));
-    assert!(text.contains("no run of this entity has come to its end yet"), "{text}");
+    assert!(text.contains("no run of this entity alone has come to its end yet"), "{text}");
 
     let first = database.json(&["run", "--prune", "--pipelines", pipelines.path()]);
     let equal = database.json(&["run", "--prune", "--pipelines", pipelines.path()]);
@@ -199,6 +199,8 @@ fn with_changed_only_what_moved_is_planned() {
     database.sql(
         "UPDATE source SET xdo = xdo || '{\"name\": \"new\"}' WHERE id = 20; DELETE FROM source WHERE id = 21",
     );
+    // A page with dead rows may be tidied by whoever reads it.
+    database.sql("VACUUM person");
     let before = file(&database);
     let planned = database.json(&arguments);
     assert_eq!(counts(&planned, 0, ["inserted", "updated", "deleted"]), [0, 1, 1]);

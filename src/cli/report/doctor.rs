@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{HINT, labelled};
+use super::{HINT, broken, labelled};
 use crate::cli::format;
 use crate::cli::style::{Style, Tone};
 use crate::doctor::{Area, DoctorReport, Finding, Level};
@@ -107,26 +107,6 @@ fn heading(area: Area) -> &'static str {
         Area::Target => "target",
         Area::Pipelines => "pipelines",
     }
-}
-
-/// A text in lines of at most so many columns, broken between words; a longer word has a line of its own.
-fn broken(text: &str, width: Option<usize>) -> String {
-    let Some(width) = width else { return text.to_owned() };
-    let mut lines = String::new();
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        let columns = console::measure_text_width(word);
-        if column > 0 && column + 1 + columns > width {
-            lines.push('\n');
-            column = 0;
-        } else if column > 0 {
-            lines.push(' ');
-            column += 1;
-        }
-        lines.push_str(word);
-        column += columns;
-    }
-    lines
 }
 
 #[cfg(test)]

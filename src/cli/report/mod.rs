@@ -82,6 +82,26 @@ fn labelled(
     if text.is_empty() { writeln!(out) } else { Ok(()) }
 }
 
+/// A text in lines of at most so many columns, broken between words; a longer word has a line of its own.
+fn broken(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let columns = console::measure_text_width(word);
+        if column > 0 && column + 1 + columns > width {
+            lines.push('\n');
+            column = 0;
+        } else if column > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += columns;
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::run;
 use super::table::{Cell, Side, Table};
 use super::values::{both, shown};
-use super::{HINT, labelled};
+use super::{HINT, broken, labelled};
 use crate::cli::format;
 use crate::cli::style::{Style, Tone};
 use crate::estimate::{Estimate, PlanReport};
@@ -31,8 +31,12 @@ pub fn plan(
     let summary = &report.run;
     let table = run::table(summary, ["Insert", "Update", "Delete"], style);
     table.fit(width, &["Filtered", "Quarantined", "Entity"]).print(out, style)?;
-    writeln!(out, "\n{}", style.paint(Tone::Strong, &run::total(summary, "planned")))?;
-    stops(out, summary, style)?;
+    let total = run::total(summary, "planned", ["to insert", "to update", "to delete"]);
+    writeln!(out)?;
+    for line in broken(&total, width).lines() {
+        writeln!(out, "{}", style.paint(Tone::Strong, line))?;
+    }
+    stops(out, summary, style, width)?;
     if report.would_stop == 0 && run::is_equal(summary) {
         writeln!(out, "{}", style.paint(Tone::Good, "a run would change nothing: V2 is equal"))?;
     }
@@ -47,7 +51,7 @@ pub fn plan(
         run::readings(out, summary, style)?;
         run::ways(out, summary)?;
     }
-    estimate(out, report, style)
+    estimate(out, report, style, width)
 }
 
 fn forecasts(summary: &RunSummary) -> impl Iterator<Item = (&EntitySummary, &Forecast)> {
@@ -65,14 +69,20 @@ fn targets(summary: &RunSummary) -> impl Iterator<Item = (&str, &TargetForecast)
 }
 
 /// The guards that would stop a run.
-fn stops(out: &mut dyn Write, summary: &RunSummary, style: Style) -> io::Result<()> {
+fn stops(out: &mut dyn Write, summary: &RunSummary, style: Style, width: Option<usize>) -> io::Result<()> {
     for (entity, forecast) in forecasts(summary) {
         for stop in &forecast.stops {
             let text = format!("{}: {}", entity.entity, stop.message);
-            labelled(out, "", ("would stop", Tone::Critical), &text, style)?;
+            labelled(
+                out,
+                "",
+                ("would stop", Tone::Critical),
+                &broken(&text, below(width, "would stop")),
+                style,
+            )?;
             for (label, text) in [(("detail", Tone::Strong), &stop.detail), (HINT, &stop.hint)] {
                 if let Some(text) = text {
-                    labelled(out, "  ", label, text, style)?;
+                    labelled(out, "  ", label, &broken(text, below(width, "  detail")), style)?;
                 }
             }
         }
@@ -157,6 +167,11 @@ fn rejects(out: &mut dyn Write, summary: &RunSummary, style: Style, verbose: boo
     if verbose { run::columns(out, summary, style) } else { Ok(()) }
 }
 
+/// The columns that are left behind a label and its colon.
+fn below(width: Option<usize>, label: &str) -> Option<usize> {
+    width.map(|width| width.saturating_sub(label.len() + 2))
+}
+
 fn more(out: &mut dyn Write, more: usize, noun: &str, style: Style) -> io::Result<()> {
     match more {
         0 => Ok(()),
@@ -168,10 +183,10 @@ fn more(out: &mut dyn Write, more: usize, noun: &str, style: Style) -> io::Resul
 }
 
 /// How long a run may take, and how much it may write.
-fn estimate(out: &mut dyn Write, report: &PlanReport, style: Style) -> io::Result<()> {
+fn estimate(out: &mut dyn Write, report: &PlanReport, style: Style, width: Option<usize>) -> io::Result<()> {
     let text = match &report.estimate {
         None => format!(
-            "no run of {} has come to its end yet, so there is nothing to go by; the plan took {}",
+            "no run of {} alone has come to its end yet, so there is nothing to go by; the plan took {}",
             if report.run.entities.len() == 1 { "this entity" } else { "these entities" },
             format::duration(Duration::from_millis(report.run.elapsed_ms))
         ),
@@ -185,7 +200,7 @@ fn estimate(out: &mut dyn Write, report: &PlanReport, style: Style) -> io::Resul
             )
         }
     };
-    labelled(out, "", ("estimate", Tone::Strong), &text, style)?;
+    labelled(out, "", ("estimate", Tone::Strong), &broken(&text, below(width, "estimate")), style)?;
     let (tone, verdict) = match report.would_stop {
         0 => (Tone::Plain, "nothing was written to a target"),
         _ => {

@@ -23,7 +23,8 @@ const REASONS: usize = 5;
 pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose: bool) -> io::Result<()> {
     table(run, ["Inserted", "Updated", "Deleted"], style).print(out, style)?;
     let done = if run.dry_run { "dry run done" } else { "done" };
-    writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run, done)))?;
+    let written = ["inserted", "updated", "deleted"];
+    writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run, done, written)))?;
     if let Some(resumed) = run.resumed {
         resumption(out, run, resumed)?;
     }
@@ -174,7 +175,9 @@ pub(super) fn targets(run: &RunSummary) -> impl Iterator<Item = &TargetSummary> 
 }
 
 /// `done in 12.3 s: 882,089 rows read from V1, 14 rows inserted, 3 deleted`: the noun once, zeros left out.
-pub(super) fn total(run: &RunSummary, done: &str) -> String {
+///
+/// `written` has the words for what is inserted, updated and deleted.
+pub(super) fn total(run: &RunSummary, done: &str, written: [&str; 3]) -> String {
     let read = run.entities.iter().map(|entity| entity.rows_read).sum();
     let elapsed = format::duration(Duration::from_millis(run.elapsed_ms));
     let mut text = format!("{done} in {elapsed}: {} read from V1", format::counted(read, "row"));
@@ -188,7 +191,10 @@ pub(super) fn total(run: &RunSummary, done: &str) -> String {
             sum.0 += count;
         }
     }
-    for (index, (sum, word)) in sums.into_iter().filter(|(sum, _)| *sum > 0).enumerate() {
+    let rest = sums.iter().skip(written.len()).map(|(_, word)| *word);
+    let words: Vec<&str> = written.into_iter().chain(rest).collect();
+    for (index, ((sum, _), word)) in sums.into_iter().zip(words).filter(|((sum, _), _)| *sum > 0).enumerate()
+    {
         let amount = if index == 0 { format::counted(sum, "row") } else { format::count(sum) };
         text.push_str(&format!(", {amount} {word}"));
     }
@@ -265,7 +271,12 @@ pub(super) fn rejects(out: &mut dyn Write, run: &RunSummary, style: Style, verbo
     if sum == 0 {
         return Ok(());
     }
-    let kept = if run.dry_run { "not kept: this was a dry run" } else { "kept in the quarantine table" };
+    let is_plan = run.entities.iter().any(|entity| entity.forecast.is_some());
+    let kept = match (is_plan, run.dry_run) {
+        (true, _) => "not kept: this is a plan",
+        (false, true) => "not kept: this was a dry run",
+        (false, false) => "kept in the quarantine table",
+    };
     let text = format!("{}, {kept}", format::counted(sum, "reject"));
     labelled(out, "", ("note", Tone::Warning), &text, style)?;
     if verbose {
