@@ -151,7 +151,7 @@ pub(super) async fn check_not_empty(
 pub(super) fn check_replaceable(counts: &TargetSummary, knows: bool) -> Option<Error> {
     (!knows).then(|| {
         Error::stop(format!("{} rows of V1 were set aside", counts.quarantined))
-            .detail("the merge key is not the row's id, so the rows to keep cannot be told from the rest")
+            .detail("the merge key does not say what a row was made of, so the rows to keep cannot be told from the rest")
             .hint("mend the rows in V1, or run with --mode merge")
     })
 }
