@@ -39,7 +39,8 @@
 //!
 //! * The targets of an entity change in one transaction, or not at all.
 //! * A run reads one instant of V1, whatever is written meanwhile.
-//! * `rows read = loaded + quarantined + filtered`, for each target, checked before the commit.
+//! * `rows read = loaded + quarantined + filtered`, for each target, checked before the commit; the rows of a target
+//!   that explodes an array are its elements.
 //! * A row that is equal is not written again; a run that changes nothing writes nothing.
 
 pub mod bench;

@@ -21,6 +21,11 @@ impl TableName {
         Self { schema: Some(schema.into()), table: table.into() }
     }
 
+    /// A table where this one is.
+    pub fn sibling(&self, table: impl Into<String>) -> Self {
+        Self { schema: self.schema.clone(), table: table.into() }
+    }
+
     /// The schema, or `None` for whatever the search path finds.
     pub fn schema(&self) -> Option<&str> {
         self.schema.as_deref()

@@ -124,8 +124,8 @@ pub fn programs(
         match compile_derived(spec, target, schema) {
             Ok(mut program) => {
                 program.no_raw = no_raw;
-                let key =
-                    [&target.closure.parent, &target.closure.child].map(|path| path.0.join(".")).join(", ");
+                let key = [&target.closure.parent, &target.closure.child].map(|path| path.steps.join("."));
+                let key = key.join(", ");
                 derived.push(DerivedPlan { program: Arc::new(program), key });
             }
             Err(found) => mismatches.extend(found),
@@ -165,24 +165,31 @@ fn mismatch_error(mismatches: &[Mismatch]) -> Error {
 fn publish_target(spec: &TargetSpec, info: TableInfo, derived: bool) -> PublishTarget {
     let columns: Vec<String> = spec.columns.iter().map(|column| column.name.clone()).collect();
     let key: Vec<String> = spec.key.iter().map(|&index| columns[index].clone()).collect();
-    let key_is_id = spec.key.len() == 1
-        && spec.key.iter().all(|&index| spec.columns[index].origin == Origin::Id)
-        && spec.key.iter().all(|&index| spec.columns[index].rules == TextRules::default())
-        && key.iter().all(|name| is_integer(&info, name));
+    let key_is_own = !derived && key_is(spec, &info, own_key(spec));
+    let explode = spec.explode.as_ref().map(|explode| explode.path.steps.join("."));
     let label = spec.table.to_string();
-    PublishTarget { name: spec.name.clone(), label, info, columns, key, key_is_id, derived }
+    PublishTarget { name: spec.name.clone(), label, info, columns, key, key_is_own, explode, derived }
 }
 
-/// The form of the rows of a target whose merge key is the id of the source row, or the two ends of a link of
-/// a closure: those are made in that order. `None` where the key is anything else, or no integer.
+/// The key that tells of a row what it is made of: the id of the source row, and of an element its position.
+fn own_key(spec: &TargetSpec) -> &'static [Origin] {
+    if spec.explode.is_some() { &[Origin::Id, Origin::Position] } else { &[Origin::Id] }
+}
+
+/// Whether the merge key is made of these, as integers.
+fn key_is(spec: &TargetSpec, info: &TableInfo, origins: &[Origin]) -> bool {
+    let columns = || spec.key.iter().map(|&index| &spec.columns[index]);
+    columns().map(|column| &column.origin).eq(origins)
+        && columns().all(|column| is_integer(info, &column.name) && column.rules == TextRules::default())
+}
+
+/// The form of the rows of a target whose merge key is its [own](own_key), or the two ends of a link of a closure:
+/// those are made in that order. `None` where the key is anything else, or no integer.
 fn row_form(spec: &TargetSpec, info: &TableInfo, derived: bool) -> Option<RowForm> {
-    let ends = ["ancestor", "descendant"].map(|end| Origin::Keys(vec![KeyPath(vec![end.to_owned()])]));
-    let ordered: &[Origin] = if derived { &ends } else { &[Origin::Id] };
-    let columns: Vec<_> = spec.key.iter().map(|&index| &spec.columns[index]).collect();
-    let as_ordered = columns.iter().map(|column| &column.origin).eq(ordered);
-    let integers =
-        columns.iter().all(|column| is_integer(info, &column.name) && column.rules == TextRules::default());
-    (as_ordered && integers).then(|| RowForm { columns: spec.columns.len(), key: spec.key.clone() })
+    let end = |end: &str| Origin::Keys(vec![KeyPath::of_document(vec![end.to_owned()])]);
+    let ends = ["ancestor", "descendant"].map(end);
+    let ordered = if derived { &ends } else { own_key(spec) };
+    key_is(spec, info, ordered).then(|| RowForm { columns: spec.columns.len(), key: spec.key.clone() })
 }
 
 fn is_integer(info: &TableInfo, name: &str) -> bool {
@@ -204,7 +211,11 @@ impl EntityPlan {
         let targets = self.targets.iter().zip(counts).map(|(target, (made, counts))| TargetSummary {
             table: target.label.clone(),
             name: target.name.clone(),
-            rows: if target.derived { made } else { rows_read },
+            rows: match &target.explode {
+                Some(_) => counts.elements,
+                None if target.derived => made,
+                None => rows_read,
+            },
             loaded: counts.loaded,
             quarantined: counts.quarantined,
             filtered: counts.filtered,

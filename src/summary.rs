@@ -343,7 +343,8 @@ pub struct TargetSummary {
     pub way: Way,
     /// Why they came in that way.
     pub why: String,
-    /// Rows that were to be loaded: those of V1, or those that a derived target is made of.
+    /// Rows that were to be loaded: those of V1, the elements of its arrays and the documents that were set aside as a
+    /// whole where a target explodes one, or those that a derived target is made of.
     pub rows: u64,
     /// Rows that were made of V1: staged, loaded, or found to be there already.
     pub loaded: u64,
@@ -461,7 +462,7 @@ pub struct SplitCount {
     pub table: String,
     /// The rows that it holds.
     pub rows: u64,
-    /// The rows that it should hold: those of V1.
+    /// The rows that it should hold: those of V1, or the elements of an array of them.
     pub expected: u64,
     /// How far they are apart.
     pub level: Level,

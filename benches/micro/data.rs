@@ -134,9 +134,9 @@ fn wanted(spec: &PipelineSpec) -> (WantedKeys, Vec<String>) {
     let columns = spec.targets.iter().flat_map(|target| &target.columns);
     let paths = columns.flat_map(|column| match &column.origin {
         Origin::Keys(paths) => paths.as_slice(),
-        Origin::Id | Origin::Const(_) => &[],
+        Origin::Id | Origin::Position | Origin::Const(_) => &[],
     });
-    let mut keys: Vec<String> = paths.map(|path| path.0[0].clone()).collect();
+    let mut keys: Vec<String> = paths.map(|path| path.steps[0].clone()).collect();
     let wanted = WantedKeys::new(keys.iter().map(String::as_str));
     keys.sort_by_key(|key| wanted.slot(key));
     keys.dedup();

@@ -169,7 +169,7 @@ fn changeable_key(spec: &PipelineSpec) -> Option<String> {
     columns.find_map(|(_, column)| {
         let Origin::Keys(paths) = &column.origin else { return None };
         let [path] = paths.as_slice() else { return None };
-        let [key] = path.0.as_slice() else { return None };
+        let [key] = path.steps.as_slice() else { return None };
         let plain = column.cast.column_type.scalar == Scalar::Text
             && !column.cast.column_type.array
             && column.rules == TextRules::default();

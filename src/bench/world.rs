@@ -69,6 +69,13 @@ impl World {
         cores: usize,
         own_server: bool,
     ) -> Result<Self> {
+        for (spec, target) in specs.iter().flat_map(|spec| spec.targets.iter().map(move |one| (spec, one))) {
+            if target.explode.is_some() {
+                return Err(Error::usage(format!("{} has a row for each element of an array", target.name))
+                    .detail("bench measures targets with a row for each document")
+                    .hint(format!("leave out {}, or take the target out of its pipeline", spec.entity)));
+            }
+        }
         let plans = plan::plan(database, database, specs, false).await?;
         let session = database.connect("bench").await?;
         session.batch(&format!("SET work_mem = '{WORK_MEM}'")).await?;
@@ -84,7 +91,7 @@ impl World {
                     derived,
                     columns: copied_columns(&session, published.info.oid).await?,
                     info: published.info.clone(),
-                    key_is_id: published.key_is_id,
+                    key_is_id: published.key_is_own,
                     number: targets.len(),
                 });
             }

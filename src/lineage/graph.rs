@@ -52,6 +52,7 @@ pub fn mermaid(all: &[Lineage]) -> String {
 fn keys_of(from: &From) -> Vec<String> {
     match from {
         From::Id(column) => vec![format!("{column} of the row")],
+        From::Position(array) => vec![format!("position in {array}")],
         From::Keys(keys) => keys.clone(),
         From::Constant(json) => vec![format!("always {json}")],
         From::Derived(_, of) => of.clone(),

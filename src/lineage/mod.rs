@@ -8,7 +8,7 @@ mod page;
 
 use crate::spec::PipelineSpec;
 use crate::spec::model::{
-    Case, ColumnSpec, EpochUnit, FilterRule, KeyPath, OnReject, Origin, Parse, TargetSpec, TextRules,
+    Base, Case, ColumnSpec, EpochUnit, FilterRule, KeyPath, OnReject, Origin, Parse, TargetSpec, TextRules,
 };
 
 pub use graph::mermaid;
@@ -68,6 +68,8 @@ pub struct ColumnLineage {
 pub enum From {
     /// The id of the row, by the name of its column.
     Id(String),
+    /// The place of an element in this array.
+    Position(String),
     /// The first of these keys and paths of the document that is not absent.
     Keys(Vec<String>),
     /// The same for every row, as JSON.
@@ -88,6 +90,7 @@ impl From {
         };
         match self {
             Self::Id(column) => format!("the row's {}", code(column)),
+            Self::Position(array) => format!("the position in {}", code(array)),
             Self::Keys(keys) => first_of(keys),
             Self::Constant(json) => format!("always {}", code(json)),
             Self::Derived(key, of) => {
@@ -104,7 +107,7 @@ impl Lineage {
         let mut targets: Vec<TargetLineage> =
             spec.targets.iter().map(|target| target_lineage(spec, target, None)).collect();
         targets.extend(spec.derived.iter().map(|derived| {
-            let ends = [&derived.closure.parent, &derived.closure.child].map(path);
+            let ends = [&derived.closure.parent, &derived.closure.child].map(|end| path(end, None));
             target_lineage(spec, &derived.target, Some(ends.to_vec()))
         }));
         Self {
@@ -118,19 +121,23 @@ impl Lineage {
 }
 
 fn target_lineage(spec: &PipelineSpec, target: &TargetSpec, ends: Option<Vec<String>>) -> TargetLineage {
-    let rows = match (&ends, &target.filter) {
+    let array = target.explode.as_ref().map(|explode| path(&explode.path, None));
+    let made = match (&ends, &array) {
         (Some(ends), _) => {
             Some(format!("a row for each node and each one below it, along {}", ends.join(" → ")))
         }
-        (None, Some(filter)) => {
-            let key = path(&filter.from);
-            Some(match &filter.rule {
-                FilterRule::Keep(texts) => format!("only rows of which {key} is {}", listed(texts)),
-                FilterRule::Drop(texts) => format!("no rows of which {key} is {}", listed(texts)),
-            })
-        }
+        (None, Some(array)) => Some(format!("a row for each element of {array}")),
         (None, None) => None,
     };
+    let filtered = target.filter.as_ref().map(|filter| {
+        let key = path(&filter.from, array.as_deref());
+        match &filter.rule {
+            FilterRule::Keep(texts) => format!("only rows of which {key} is {}", listed(texts)),
+            FilterRule::Drop(texts) => format!("no rows of which {key} is {}", listed(texts)),
+        }
+    });
+    let rows: Vec<String> = made.into_iter().chain(filtered).collect();
+    let rows = (!rows.is_empty()).then(|| rows.join("; "));
     TargetLineage {
         name: target.name.clone(),
         table: target.table.to_string(),
@@ -139,7 +146,7 @@ fn target_lineage(spec: &PipelineSpec, target: &TargetSpec, ends: Option<Vec<Str
         columns: (0..)
             .zip(&target.columns)
             .map(|(index, column)| {
-                let mut lineage = column_lineage(spec, column, ends.as_deref());
+                let mut lineage = column_lineage(spec, column, ends.as_deref(), array.as_deref());
                 // No row is loaded without its key.
                 if target.key.contains(&index) && column.on_reject == OnReject::Cell {
                     lineage.on_reject = "row";
@@ -150,14 +157,19 @@ fn target_lineage(spec: &PipelineSpec, target: &TargetSpec, ends: Option<Vec<Str
     }
 }
 
-fn column_lineage(spec: &PipelineSpec, column: &ColumnSpec, ends: Option<&[String]>) -> ColumnLineage {
+fn column_lineage(
+    spec: &PipelineSpec,
+    column: &ColumnSpec,
+    ends: Option<&[String]>,
+    array: Option<&str>,
+) -> ColumnLineage {
+    let paths = |keys: &[KeyPath]| keys.iter().map(|key| path(key, array)).collect::<Vec<_>>();
     let from = match (&column.origin, ends) {
         (Origin::Id, _) => From::Id(spec.source.id.clone()),
+        (Origin::Position, _) => From::Position(array.unwrap_or_default().to_owned()),
         (Origin::Const(json), _) => From::Constant(json.clone()),
-        (Origin::Keys(keys), Some(ends)) => {
-            From::Derived(keys.iter().map(path).collect::<Vec<_>>().join(", "), ends.to_vec())
-        }
-        (Origin::Keys(keys), None) => From::Keys(keys.iter().map(path).collect()),
+        (Origin::Keys(keys), Some(ends)) => From::Derived(paths(keys).join(", "), ends.to_vec()),
+        (Origin::Keys(keys), None) => From::Keys(paths(keys)),
     };
     let mut steps = rules(&column.rules);
     steps.extend(casts(column));
@@ -244,12 +256,17 @@ fn casts(column: &ColumnSpec) -> Vec<String> {
     steps
 }
 
-/// A key or a path, as the pipeline file writes it.
-fn path(path: &KeyPath) -> String {
+/// A key or a path, as the pipeline file writes it; that of an element behind `[]` and the array.
+fn path(path: &KeyPath, array: Option<&str>) -> String {
     let part = |segment: &String| {
         if segment.contains(['.', '"']) { crate::name::quote(segment) } else { segment.clone() }
     };
-    path.0.iter().map(part).collect::<Vec<_>>().join(".")
+    let steps = path.steps.iter().map(part).collect::<Vec<_>>().join(".");
+    match (path.base, array) {
+        (Base::Element, Some(array)) if steps.is_empty() => format!("{array}[]"),
+        (Base::Element, Some(array)) => format!("{array}[].{steps}"),
+        _ => steps,
+    }
 }
 
 fn listed(texts: &[String]) -> String {

@@ -82,16 +82,20 @@ pub fn found_ids(table: &TableName, id: &str) -> String {
     )
 }
 
-/// One statement that makes a table: columns with their types, the key among them.
-pub fn create_table(table: &TableName, columns: &[(String, String)], key: &str) -> String {
+/// One statement that makes a table: columns with their types, those of the key among them.
+pub fn create_table(table: &TableName, columns: &[(String, String)], key: &[String]) -> String {
     let lines = columns.iter().map(|(name, column_type)| {
-        let primary = if name == key { " PRIMARY KEY" } else { "" };
+        let primary = if key == std::slice::from_ref(name) { " PRIMARY KEY" } else { "" };
         format!("    {} {column_type}{primary}", quote(name))
+    });
+    let several = (key.len() > 1).then(|| {
+        let key: Vec<String> = key.iter().map(|name| quote(name)).collect();
+        format!("    PRIMARY KEY ({})", key.join(", "))
     });
     format!(
         "CREATE TABLE IF NOT EXISTS {} (\n{}\n);\n",
         table.quoted(),
-        lines.collect::<Vec<_>>().join(",\n")
+        lines.chain(several).collect::<Vec<_>>().join(",\n")
     )
 }
 
@@ -118,7 +122,7 @@ mod tests {
         );
         assert!(copy_rows(&table, None, "d", Rows::First(5)).contains("NULL::bigint"));
         let sql = [id_bounds(&table, odd), found_ids(&table, odd), count_rows(&table, 1.0)].join("\n")
-            + &create_table(&table, &[(odd.to_owned(), "text".to_owned())], odd);
+            + &create_table(&table, &[(odd.to_owned(), "text".to_owned())], &[odd.to_owned()]);
         assert_eq!(sql.matches(quoted).count(), 2 * sql.matches(odd).count() / 2);
         assert!(!sql.replace(quoted, "").contains("DROP"));
     }

@@ -57,19 +57,24 @@ impl MergeSql {
         self
     }
 
-    /// Keeps the rows whose key is the id of a row in quarantine. `$1` of the deletes and counts is
-    /// then the target's name in the quarantine.
+    /// Keeps the rows whose key is the id of a row in quarantine; with `positions` the key is an id and the position
+    /// of an element, and a row in quarantine without a position stands for all elements of its id. `$1` of the
+    /// deletes and counts is then the target's name in the quarantine.
     #[must_use]
-    pub fn keep_quarantined(mut self, rejects: &TableName) -> Self {
+    pub fn keep_quarantined(mut self, rejects: &TableName, positions: bool) -> Self {
+        let position = match self.key.get(1) {
+            Some(column) if positions => format!(" AND (r.position IS NULL OR r.position = t.{column})"),
+            _ => String::new(),
+        };
         self.keep = format!(
-            " AND NOT EXISTS (SELECT FROM {} r WHERE r.whole_row AND r.target_table = $1 AND r.source_id = t.{})",
+            " AND NOT EXISTS (SELECT FROM {} r WHERE r.whole_row AND r.target_table = $1 AND r.source_id = t.{}{position})",
             rejects.quoted(),
             self.key[0]
         );
         self
     }
 
-    /// Lists the rows of the target whose key is one of `$1` and is not staged.
+    /// Lists the rows of the target whose key, or the first column of it, is one of `$1` and that are not staged.
     pub fn list_unstaged(&self, gone: &TableName) -> String {
         let key = &self.key[0];
         self.list(gone, "", &format!("t.{key} = ANY ($1::bigint[]) AND {}", self.not_staged()))
@@ -89,13 +94,14 @@ impl MergeSql {
              SELECT n.key, n.place, n.staged FROM (
                SELECT t.{key}::bigint AS key, t.ctid AS place,
                  EXISTS (SELECT FROM {staging} s WHERE {matched}) AS staged,
-                 row_number() OVER (PARTITION BY t.{key} ORDER BY {order}) AS copy
+                 row_number() OVER (PARTITION BY {all} ORDER BY {order}) AS copy
                FROM {target} t WHERE t.{key} = ANY ($1::bigint[])) n
              WHERE (NOT n.staged OR n.copy > 1)
                AND NOT EXISTS (SELECT FROM {gone} g WHERE g.place = n.place)",
             gone = gone.quoted(),
             columns = join(GONE_COLUMNS.iter().map(|(name, _)| quote(name)), ", "),
             key = self.key[0],
+            all = join(self.key.iter().map(|key| format!("t.{key}")), ", "),
             staging = self.staging,
             matched = self.matched(),
             order = self.row_order,

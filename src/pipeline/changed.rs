@@ -281,7 +281,9 @@ impl Fingerprints {
         for (index, target) in self.plan.targets.iter().enumerate() {
             let why = if !target.info.is_plain {
                 "is no ordinary table, or has rules or row security"
-            } else if index < own && !target.key_is_id {
+            } else if index < own && !target.key_is_own && target.explode.is_some() {
+                "has a merge key that is not the row's id and the position, which a changed document may have changed"
+            } else if index < own && !target.key_is_own {
                 "has a merge key that is not the row's id, which a changed document may have changed"
             } else if index >= own && self.plan.orders[index].is_none() {
                 "has a merge key that is not the two ends of a link"

@@ -220,7 +220,7 @@ impl EntityRun {
             return LockMode::Alterers;
         }
         let truncates = self.plan.targets.iter().zip(&summary.targets).any(|(target, counts)| {
-            self.run.job.mode == Mode::Replace && (counts.quarantined == 0 || !target.key_is_id)
+            self.run.job.mode == Mode::Replace && (counts.quarantined == 0 || !target.key_is_own)
         });
         if truncates { LockMode::Everyone } else { LockMode::Writers }
     }

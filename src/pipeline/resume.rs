@@ -183,7 +183,14 @@ impl Kept {
                 return Ok(Err("rows have changed, and V1 may hold an id twice".to_owned()));
             }
             for (index, target) in plan.targets.iter().enumerate().take(own) {
-                if !target.key_is_id {
+                // How many rows a document had is not noted, only how many there were in all.
+                if target.explode.is_some() {
+                    return Ok(Err(format!(
+                        "rows have changed, and {} has a row for each element of an array",
+                        target.name
+                    )));
+                }
+                if !target.key_is_own {
                     return Ok(Err(format!(
                         "rows have changed, and {} has another key than their id",
                         target.name

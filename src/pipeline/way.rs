@@ -79,7 +79,7 @@ pub(super) fn kept(ways: &[Way], run_id: i64) -> Vec<Chosen> {
 /// twice can be named before the target is touched.
 fn keys_stand_once(plan: &EntityPlan) -> bool {
     let own = plan.targets.iter().filter(|target| !target.derived);
-    plan.source.unique_id && own.into_iter().all(|target| target.key_is_id)
+    plan.source.unique_id && own.into_iter().all(|target| target.key_is_own)
 }
 
 /// Why all targets are staged, if they are.
@@ -96,7 +96,11 @@ fn needs_staging(job: &Job, scope: &Scope) -> Option<&'static str> {
 /// Why the rows of a target do not come in the order of its key, if they do not.
 fn unordered(plan: &EntityPlan, target: &PublishTarget, order: Option<&RowForm>) -> Option<&'static str> {
     match (order, target.derived) {
-        (None, _) => Some("its merge key is not the id of the row of V1, nor the two ends of a link"),
+        (None, true) => Some("its merge key is not the two ends of a link"),
+        (None, false) if target.explode.is_some() => {
+            Some("its merge key is not the id of the row of V1 and the position of the element")
+        }
+        (None, false) => Some("its merge key is not the id of the row of V1"),
         (Some(_), true) => None,
         (Some(_), false) if plan.source.is_ordered() => None,
         (Some(_), false) => Some("V1 has no unique index on its id"),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! profile ─► plan: which keys are columns ─► choose: a type for each ─► write: TOML and CREATE TABLE
+//!            child: which arrays are tables
 //!                          ▲                                              │
 //!                          └── a column that rejected a value is text ◄── prove: the rows of the profile
 //!                              or jsonb                                   through the compiled draft
@@ -11,6 +12,7 @@
 //! it describes, and the rows of the profile go through it as a run would take them. So it loads what was
 //! seen with no reject; what it cannot load at all, a document that is no object, it says.
 
+mod child;
 mod choose;
 mod names;
 mod plan;
@@ -22,10 +24,12 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::name::TableName;
-use crate::profile::Profiled;
+use crate::profile::{Profile, Profiled};
 use crate::schema::ColumnSchema;
 use crate::spec::PipelineSpec;
+use crate::spec::model::TargetSpec;
 use crate::transform::output::Rule;
+use crate::transform::program::TargetProgram;
 use crate::transform::value::Reason;
 use crate::transform::{Program, Tally, compile};
 
@@ -47,11 +51,13 @@ pub struct Draft {
     pub entity: String,
     /// The table that it fills.
     pub target: String,
+    /// The tables that it fills with the elements of arrays.
+    pub children: Vec<String>,
     /// The pipeline file.
     pub pipeline: String,
-    /// The statements that make the table.
+    /// The statements that make the tables.
     pub ddl: String,
-    /// Its columns, the id among them.
+    /// Columns of the table, the id among them.
     pub columns: usize,
     /// Rows that went through it.
     pub rows: u64,
@@ -84,13 +90,10 @@ pub async fn scaffold(profiled: &Profiled, options: &Options) -> Result<Draft> {
     for _ in 0..ROUNDS {
         let text = write::pipeline(&plan, profile, None);
         let program = compiled(&plan, &text)?;
-        let tally = profiled.prove(Arc::new(program)).await?;
-        let rejecting = rejecting(&plan, &tally);
-        if rejecting.is_empty() {
+        let program = Arc::new(program);
+        let tally = profiled.prove(Arc::clone(&program)).await?;
+        if !mend(&mut plan, profile, &program, &tally) {
             return Ok(draft(&plan, profiled, &tally));
-        }
-        for place in rejecting {
-            plan.widen(place, profile);
         }
     }
     Err(Error::stop("the draft rejects values of the rows that it was made from")
@@ -110,19 +113,20 @@ fn beside(source: &TableName) -> Result<TableName> {
 /// The draft, read as any pipeline file and compiled against the table that it describes.
 fn compiled(plan: &Plan, text: &str) -> Result<Program> {
     let spec = PipelineSpec::parse("the draft", text)?;
-    let columns = spec.targets.iter().flat_map(|target| &target.columns);
-    let schema: Vec<ColumnSchema> = columns
-        .zip(plan.table())
-        .map(|(column, (name, column_type))| ColumnSchema {
+    let schema = |(target, table): (&TargetSpec, Vec<(String, String)>)| -> Vec<ColumnSchema> {
+        let columns = table.into_iter().enumerate().map(|(index, (name, column_type))| ColumnSchema {
             name,
             column_type: column_type.parse().ok(),
             type_name: column_type,
-            not_null: column.name == plan.id,
+            not_null: target.key.contains(&index),
             filled_by_server: false,
             read_only: false,
-        })
-        .collect();
-    compile(&spec, &[&schema]).map_err(|mismatches| {
+        });
+        columns.collect()
+    };
+    let schemas: Vec<Vec<ColumnSchema>> = spec.targets.iter().zip(plan.tables()).map(schema).collect();
+    let schemas: Vec<&[ColumnSchema]> = schemas.iter().map(Vec::as_slice).collect();
+    compile(&spec, &schemas).map_err(|mismatches| {
         let lines: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
         Error::stop("the draft does not fit its own table")
             .detail(lines.join("\n"))
@@ -130,19 +134,46 @@ fn compiled(plan: &Plan, text: &str) -> Result<Program> {
     })
 }
 
-/// The columns that have rejected a value.
-fn rejecting(plan: &Plan, tally: &Tally) -> Vec<usize> {
-    let rejected = |slot: &Vec<crate::transform::output::RuleTally>| {
-        slot.iter().any(|one| matches!(one.rule, Rule::Rejected(_)))
+/// Mends a draft that rejects something: a column becomes one that takes all, a child table goes where a document
+/// holds no array for it. Says whether there was anything to mend.
+fn mend(plan: &mut Plan, profile: &Profile, program: &Program, tally: &Tally) -> bool {
+    let rejects = |slot: usize| {
+        let rules = tally.slots.get(slot).into_iter().flatten();
+        rules.filter(|one| matches!(one.rule, Rule::Rejected(_))).map(|one| one.count).sum::<u64>()
     };
-    // The first slot is that of the id, which stands in front of the columns.
-    let slots = tally.slots.iter().skip(1).take(plan.columns.len());
-    slots.enumerate().filter(|(_, slot)| rejected(slot)).map(|(place, _)| place).collect()
+    let mut targets = program.targets().iter().map(TargetProgram::slots);
+    let mut mended = false;
+    // The slots of a target are those of its columns, the id in front, then that of whole rows.
+    let own = targets.next().unwrap_or_default();
+    for (column, slot) in plan.columns.iter_mut().zip(own.clone().skip(1)) {
+        if rejects(slot) > 0 {
+            column.widen(profile);
+            mended = true;
+        }
+    }
+    // Documents that are no objects are no fault of a child table.
+    let no_objects = own.last().map_or(0, rejects);
+    for (child, slots) in plan.children.iter_mut().filter(|child| child.refused.is_none()).zip(targets) {
+        let no_arrays = slots.clone().last().map_or(0, rejects).saturating_sub(no_objects);
+        if no_arrays > 0 {
+            child.refused =
+                Some(format!("{no_arrays} documents hold something else, and would be set aside"));
+            mended = true;
+            continue;
+        }
+        for (column, slot) in child.columns.iter_mut().zip(slots.skip(child.key.len())) {
+            if rejects(slot) > 0 {
+                column.widen(profile);
+                mended = true;
+            }
+        }
+    }
+    mended
 }
 
 fn draft(plan: &Plan, profiled: &Profiled, tally: &Tally) -> Draft {
     let profile = &profiled.profile;
-    let quarantined = tally.targets.iter().map(|target| target.quarantined).sum();
+    let quarantined = tally.targets.first().map_or(0, |target| target.quarantined);
     let mut notes = Vec::new();
     if quarantined > 0 {
         let no_object =
@@ -162,6 +193,7 @@ fn draft(plan: &Plan, profiled: &Profiled, tally: &Tally) -> Draft {
     Draft {
         entity: plan.entity.clone(),
         target: plan.target.to_string(),
+        children: plan.active().map(|child| child.target.to_string()).collect(),
         pipeline: write::pipeline(plan, profile, Some(tally)),
         ddl: write::ddl(plan, profile),
         columns: plan.columns.len() + 1,

@@ -20,7 +20,12 @@ impl Names {
         }
         // Room for a number behind it.
         name.truncate(NAME_BYTES - 4);
-        let mut given = name.clone();
+        self.number(&name)
+    }
+
+    /// Gives a name as it is, with a number behind it where it was given before.
+    pub fn number(&mut self, name: &str) -> String {
+        let mut given = name.to_owned();
         let mut number = 2;
         while !self.0.insert(given.clone()) {
             given = format!("{name}_{number}");

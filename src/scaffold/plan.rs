@@ -1,5 +1,6 @@
 //! Which keys become columns: each key of the document, and in place of an object what is in it.
 
+use super::child::{self, Child};
 use super::choose::{Choice, choose};
 use super::names::{Names, snake};
 use crate::name::TableName;
@@ -15,6 +16,8 @@ pub struct Plan {
     /// The column of the row's id, which is the merge key.
     pub id: String,
     pub columns: Vec<Column>,
+    /// Tables for the elements of arrays.
+    pub children: Vec<Child>,
     /// The key of the document that is a copy of the row's id, and needs no column.
     pub copy_of_id: Option<usize>,
     /// Whether values may be shown.
@@ -75,7 +78,7 @@ impl Plan {
             chosen.truncate(MOST_COLUMNS);
             chosen.sort_unstable();
         }
-        let columns = chosen
+        let columns: Vec<Column> = chosen
             .into_iter()
             .map(|at| {
                 let key = &keys[at];
@@ -91,14 +94,18 @@ impl Plan {
             .collect();
         let mut entity = snake(source.table.table());
         entity.truncate(ENTITY_BYTES);
-        Self { entity, source, target, id, columns, copy_of_id, values, left_out }
+        let children = child::children(profile, &columns, &entity, &target, values);
+        Self { entity, source, target, id, columns, children, copy_of_id, values, left_out }
     }
 
-    /// Gives a column the type that takes everything.
-    pub fn widen(&mut self, place: usize, profile: &Profile) {
-        if let Some(column) = self.columns.get_mut(place) {
-            column.choice = Choice::widest(&profile.keys[column.key]);
-        }
+    /// The child tables that are part of the draft.
+    pub fn active(&self) -> impl Iterator<Item = &Child> {
+        self.children.iter().filter(|child| child.refused.is_none())
+    }
+
+    /// The names and types of the columns of the table, and of each child table that is part of the draft.
+    pub fn tables(&self) -> Vec<Vec<(String, String)>> {
+        std::iter::once(self.table()).chain(self.active().map(Child::table)).collect()
     }
 
     /// The names and types of the table's columns.
@@ -109,8 +116,15 @@ impl Plan {
     }
 }
 
+impl Column {
+    /// Gives it the type that takes everything.
+    pub fn widen(&mut self, profile: &Profile) {
+        self.choice = Choice::widest(&profile.keys[self.key]);
+    }
+}
+
 /// Puts the keys in an object in its place; `false` where it has to stay one value.
-fn flatten(keys: &[KeyProfile], at: usize, depth: usize, inner: &mut Vec<usize>) -> bool {
+pub fn flatten(keys: &[KeyProfile], at: usize, depth: usize, inner: &mut Vec<usize>) -> bool {
     let key = &keys[at];
     let only_objects = key.kinds.object > 0 && key.kinds.distinct() == 1 && key.crowded_values == 0;
     let children: Vec<usize> = (at + 1..keys.len()).filter(|&child| keys[child].parent == Some(at)).collect();

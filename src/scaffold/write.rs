@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::choose::choose;
-use super::names::snake;
+use super::child::{Child, relative};
 use super::plan::{Column, Plan};
 use crate::name::quote;
 use crate::pg::profile as sql;
@@ -43,19 +42,50 @@ pub fn pipeline(plan: &Plan, profile: &Profile, proved: Option<&Tally>) -> Strin
         let key = &profile.keys[column.key];
         text.push('\n');
         let _ = write!(text, "{}", comment(&evidence(key, column, plan.values)));
-        text.push_str(&line(column, key));
-        if key.kinds.array > 0 {
-            let _ = write!(text, "{}", comment(&child_table(plan, profile, column)));
+        text.push_str(&line(column, key, &key.path));
+        if let Some(child) = plan.children.iter().find(|child| child.array == column.key) {
+            let _ = write!(text, "{}", comment(&proposed(child)));
         }
+    }
+    for child in plan.active() {
+        push_child(plan, profile, child, &mut text);
     }
     text
 }
 
-/// The statements that make the table.
+/// The target of a child table.
+fn push_child(plan: &Plan, profile: &Profile, child: &Child, text: &mut String) {
+    let array = &profile.keys[child.array];
+    let name = toml_key(&child.name);
+    let [id, position] = child.key.each_ref().map(|name| toml_key(name));
+    let _ = write!(
+        text,
+        "\n{}[target.{name}]\ntable = {}\nexplode = {}\n\n[target.{name}.columns]\n{id} = \"$id\"\n\
+         {position} = \"$position\"\n",
+        comment(&format!("A row for each element of {}.", array.path)),
+        string(&child.target.to_string()),
+        string(&array.path),
+    );
+    for column in &child.columns {
+        let key = &profile.keys[column.key];
+        let from = relative(&array.path, &key.path).unwrap_or("$element");
+        text.push('\n');
+        let _ = write!(text, "{}", comment(&evidence(key, column, plan.values)));
+        text.push_str(&line(column, key, from));
+    }
+}
+
+/// The statements that make the tables.
 pub fn ddl(plan: &Plan, profile: &Profile) -> String {
-    let statement = sql::create_table(&plan.target, &plan.table(), &plan.id);
     let told = format!("drafted by xdoflow scaffold from {}", profile.table);
-    format!("{statement}{}", sql::comment_on(&plan.target, &told))
+    let mut all = sql::create_table(&plan.target, &plan.table(), std::slice::from_ref(&plan.id));
+    all.push_str(&sql::comment_on(&plan.target, &told));
+    for child in plan.active() {
+        let told = format!("{told}, elements of {}", profile.keys[child.array].path);
+        all.push_str(&sql::create_table(&child.target, &child.table(), &child.key));
+        all.push_str(&sql::comment_on(&child.target, &told));
+    }
+    all
 }
 
 fn head(plan: &Plan, profile: &Profile, proved: Option<&Tally>) -> String {
@@ -66,7 +96,7 @@ fn head(plan: &Plan, profile: &Profile, proved: Option<&Tally>) -> String {
     };
     let mut head = format!("Drafted by xdoflow scaffold from {of} of {}.\n", profile.table);
     if let Some(tally) = proved {
-        let quarantined: u64 = tally.targets.iter().map(|target| target.quarantined).sum();
+        let quarantined = tally.targets.first().map_or(0, |target| target.quarantined);
         let _ = writeln!(
             head,
             "These rows went through it: {} loaded with no value rejected, {quarantined} set aside.",
@@ -80,17 +110,21 @@ fn head(plan: &Plan, profile: &Profile, proved: Option<&Tally>) -> String {
     head
 }
 
-/// The line of a column.
-fn line(column: &Column, key: &KeyProfile) -> String {
+/// The line of a column that is read from a path.
+fn line(column: &Column, key: &KeyProfile, from: &str) -> String {
     let name = toml_key(&column.name);
     let choice = &column.choice;
-    let own = key.steps.as_deref().is_some_and(|steps| steps.len() == 1 && steps[0] == column.name);
+    let own = match key.steps.as_deref() {
+        Some(steps) => steps.len() == 1 && steps[0] == column.name,
+        // A column's name is plain, and a plain path is as it is written.
+        None => from == column.name,
+    };
     if own && choice.options.is_empty() {
         return format!("{name} = {}\n", string(choice.spec_type));
     }
     let mut parts = Vec::new();
     if !own {
-        parts.push(format!("from = {}", string(&key.path)));
+        parts.push(format!("from = {}", string(from)));
     }
     parts.push(format!("type = {}", string(choice.spec_type)));
     parts.extend(choice.options.iter().cloned());
@@ -141,27 +175,18 @@ fn evidence(key: &KeyProfile, column: &Column, values: bool) -> String {
     lines.join("\n")
 }
 
-/// A table for the elements of an array, as a proposal.
-fn child_table(plan: &Plan, profile: &Profile, column: &Column) -> String {
-    let keys = &profile.keys;
-    let path = format!("{}[]", keys[column.key].path);
-    let Some(element) = keys.iter().position(|key| key.path == path) else { return String::new() };
-    let type_of = |key: &KeyProfile| choose(key, false, false).column_type;
-    let fields: Vec<(String, &str)> = if keys[element].kinds.object > 0 && keys[element].kinds.distinct() == 1
-    {
-        let children = keys.iter().filter(|key| key.parent == Some(element));
-        children.map(|key| (snake(key.path.get(path.len()..).unwrap_or_default()), type_of(key))).collect()
-    } else {
-        vec![("value".to_owned(), type_of(&keys[element]))]
-    };
+/// What is said of a child table where its array is a column.
+fn proposed(child: &Child) -> String {
+    let fields = child.table();
     let fields: Vec<String> = fields.iter().map(|(name, kind)| format!("{} {kind}", quote(name))).collect();
-    format!(
-        "A table of its own would hold its elements: {}_{} ({} bigint, position integer, {})",
-        plan.target,
-        column.name,
-        quote(&format!("{}_id", plan.entity)),
-        fields.join(", ")
-    )
+    match &child.refused {
+        None => format!("Its elements are the rows of {}, below: keep what you need.", child.target),
+        Some(why) => format!(
+            "A table of its own would hold its elements: {} ({}); {why}",
+            child.target,
+            fields.join(", ")
+        ),
+    }
 }
 
 /// A share in percent, never 0 or 100 where it is not.

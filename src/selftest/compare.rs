@@ -38,41 +38,58 @@ fn target_differences(
     differences: &mut Vec<Difference>,
 ) {
     let Some(target) = spec.targets.get(index) else { return };
-    let row = test.rows.iter().find(|row| row.target == index);
-    let expected = match row {
-        Some(_) => "row",
-        None if test.quarantined.contains(&index) => "quarantined",
-        None if test.filtered.contains(&index) => "filtered",
-        // Nothing is said of this target.
-        None => return,
-    };
-    let found = match fate {
-        Fate::Row(_) => "row",
-        Fate::Quarantined => "quarantined",
-        Fate::Filtered => "filtered",
-    };
+    let rows: Vec<&ExpectedRow> = test.rows.iter().filter(|row| row.target == index).collect();
+    let loaded = test.loaded.contains(&index).then_some(rows.len());
+    let said = [test.quarantined.contains(&index), test.filtered.contains(&index)];
+    let explodes = target.explode.is_some();
+    // Of the target nothing is said.
+    if loaded.is_none() && said == [false, false] {
+        return;
+    }
+    let expected = told(loaded, said, explodes);
+    // Of rows that the test does not name nothing is said.
+    let found = loaded.or((!explodes).then_some(0)).map(|_| fate.rows.len());
+    let found = told(found, [fate.quarantined, fate.filtered], explodes);
     if expected != found {
         differences.push(Difference {
             kind: Kind::Row,
             target: Some(target.name.clone()),
             column: None,
-            expected: Some(expected.to_owned()),
-            found: Some(found.to_owned()),
+            expected: Some(expected),
+            found: Some(found),
         });
     }
-    let (Some(ExpectedRow { cells, .. }), Fate::Row(texts)) = (row, fate) else { return };
-    for (column, expected) in cells {
-        let (Some(text), Some(column)) = (texts.get(*column), target.columns.get(*column)) else { continue };
-        if text != expected {
-            differences.push(Difference {
-                kind: Kind::Cell,
-                target: Some(target.name.clone()),
-                column: Some(column.name.clone()),
-                expected: expected.clone(),
-                found: text.clone(),
-            });
+    for (number, (row, texts)) in (1..).zip(rows.iter().zip(&fate.rows)) {
+        for (column, expected) in &row.cells {
+            let (Some(text), Some(column)) = (texts.get(*column), target.columns.get(*column)) else {
+                continue;
+            };
+            if text != expected {
+                let of = if explodes { format!("[{number}]") } else { String::new() };
+                differences.push(Difference {
+                    kind: Kind::Cell,
+                    target: Some(format!("{}{of}", target.name)),
+                    column: Some(column.name.clone()),
+                    expected: expected.clone(),
+                    found: text.clone(),
+                });
+            }
         }
     }
+}
+
+/// What becomes of rows: of one, or of those of an array.
+fn told(loaded: Option<usize>, [quarantined, filtered]: [bool; 2], explodes: bool) -> String {
+    let rows = match loaded {
+        None => None,
+        Some(0) if !explodes => None,
+        Some(_) if !explodes => Some("row".to_owned()),
+        Some(1) => Some("1 row".to_owned()),
+        Some(rows) => Some(format!("{rows} rows")),
+    };
+    let aside = quarantined.then(|| "quarantined".to_owned());
+    let parts = rows.into_iter().chain(aside).chain(filtered.then(|| "filtered".to_owned()));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// Rejects that are missing, superfluous, or there for another reason, each with its target. Their

@@ -13,9 +13,9 @@ use crate::json::Json;
 use crate::pgcopy::decode;
 use crate::schema::Scalar;
 use crate::spec::PipelineSpec;
-use crate::spec::model::{ColumnSpec, FilterRule, FilterSpec, Origin, Parse};
+use crate::spec::model::{Base, ColumnSpec, FilterRule, FilterSpec, Origin, Parse};
 
-use super::outcome::{Fate, Outcome};
+use super::outcome::Outcome;
 
 /// The document with the keys that the pipeline reads, masked. `outcome` is what the document gives.
 pub(super) fn mask(spec: &PipelineSpec, document: &Json, outcome: &Outcome) -> Json {
@@ -39,11 +39,9 @@ impl<'a> Masker<'a> {
             path.len() <= segments.len() && segments.iter().zip(path).all(|(a, b)| a == b)
         };
         self.spec.targets.iter().any(|target| {
-            let mut filters = target.filter.iter();
-            filters.any(|filter| begins(&filter.from.0))
-                || target.columns.iter().any(|column| {
-                    matches!(&column.origin, Origin::Keys(paths) if paths.iter().any(|path| begins(&path.0)))
-                })
+            let own = target.paths().filter(|path| path.base == Base::Document);
+            let arrays = target.explode.iter().map(|explode| &explode.path);
+            own.chain(arrays).any(|path| begins(&path.steps))
         })
     }
 
@@ -81,10 +79,15 @@ impl<'a> Masker<'a> {
         });
         columns.filter(move |(_, _, column)| {
             let Origin::Keys(paths) = &column.origin else { return false };
+            // Of an element no value stays: who knows which of them a column took.
+            if paths.iter().any(|path| path.base == Base::Element) {
+                return false;
+            }
             // The first that is not absent is read; what stands in the others was not looked at.
-            let read =
-                paths.iter().find(|path| find(document, &path.0).is_some_and(|value| *value != Json::Null));
-            read.is_some_and(|read| read.0.iter().eq(path))
+            let read = paths
+                .iter()
+                .find(|path| find(document, &path.steps).is_some_and(|value| *value != Json::Null));
+            read.is_some_and(|read| read.steps.iter().eq(path))
         })
     }
 
@@ -94,16 +97,18 @@ impl<'a> Masker<'a> {
             return false;
         }
         let filters = self.spec.targets.iter().filter_map(|target| target.filter.as_ref());
-        if filters.filter(|filter| filter.from.0.iter().eq(path)).any(|filter| names(filter, value)) {
+        let filters = filters.filter(|filter| filter.from.base == Base::Document);
+        if filters.filter(|filter| filter.from.steps.iter().eq(path)).any(|filter| names(filter, value)) {
             return true;
         }
         self.readers(path).any(|(target, index, column)| {
-            let taken = matches!(self.outcome.fates.get(target), Some(Fate::Row(_)))
-                && !self
-                    .outcome
-                    .rejects
-                    .iter()
-                    .any(|reject| reject.target == target && reject.column == Some(index));
+            let taken =
+                self.outcome.fates.get(target).is_some_and(|fate| !fate.rows.is_empty() && !fate.quarantined)
+                    && !self
+                        .outcome
+                        .rejects
+                        .iter()
+                        .any(|reject| reject.target == target && reject.column == Some(index));
             // A function makes anything of anything.
             taken && column.rules.function.is_none() && (!takes_text(column) || is_named(column, value))
         })

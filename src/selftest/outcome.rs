@@ -26,15 +26,15 @@ pub(super) struct Outcome {
     pub(super) aborted: bool,
 }
 
-/// What became of the row of one target.
+/// What became of the row of one target, or of its rows where it explodes an array.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// Its cells, in the order of the pipeline.
-    Row(Vec<Option<String>>),
-    /// It is set aside.
-    Quarantined,
-    /// It is left out on purpose.
-    Filtered,
+pub(super) struct Fate {
+    /// The rows that are loaded: their cells, in the order of the pipeline.
+    pub(super) rows: Vec<Vec<Option<String>>>,
+    /// Whether one is set aside.
+    pub(super) quarantined: bool,
+    /// Whether one is left out on purpose.
+    pub(super) filtered: bool,
 }
 
 /// A reject.
@@ -90,10 +90,10 @@ impl<'s> Bench<'s> {
         {
             let types: Vec<ColumnType> =
                 target.columns.iter().map(|column| column.cast.column_type).collect();
-            fates.push(match read(rows, &types)?.pop() {
-                Some(cells) => Fate::Row(cells),
-                None if tally.filtered > 0 => Fate::Filtered,
-                None => Fate::Quarantined,
+            fates.push(Fate {
+                rows: read(rows, &types)?,
+                quarantined: tally.quarantined > 0,
+                filtered: tally.filtered > 0,
             });
         }
         let text = ColumnType::scalar(Scalar::Text);

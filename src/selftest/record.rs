@@ -82,16 +82,24 @@ fn written(spec: &PipelineSpec, id: i64, document: &str, outcome: &Outcome) -> S
     if outcome.aborted {
         toml.push_str("aborts = true\n");
     }
-    for (fate, key) in [(Fate::Quarantined, "quarantined"), (Fate::Filtered, "filtered")] {
-        let targets = spec.targets.iter().zip(&outcome.fates).filter(|(_, found)| **found == fate);
+    let mut aside = |key: &str, has: &dyn Fn(&Fate) -> bool| {
+        let targets = spec.targets.iter().zip(&outcome.fates).filter(|(_, fate)| has(fate));
         let names: Vec<String> = targets.map(|(target, _)| write::string(&target.name)).collect();
         if !names.is_empty() {
             toml.push_str(&format!("{key} = [{}]\n", names.join(", ")));
         }
+    };
+    aside("quarantined", &|fate| fate.quarantined);
+    aside("filtered", &|fate| fate.filtered);
+    let fates = || spec.targets.iter().zip(&outcome.fates);
+    let without = fates().filter(|(target, fate)| target.explode.is_some() && fate.rows.is_empty());
+    for (target, _) in without {
+        toml.push_str(&format!("rows.{} = []\n", write::key(&target.name)));
     }
-    for (target, fate) in spec.targets.iter().zip(&outcome.fates) {
-        if let Fate::Row(cells) = fate {
-            toml.push_str(&format!("\n[test.rows.{}]\n", write::key(&target.name)));
+    for (target, fate) in fates() {
+        let heading = if target.explode.is_some() { ["[[", "]]"] } else { ["[", "]"] };
+        for cells in &fate.rows {
+            toml.push_str(&format!("\n{}test.rows.{}{}\n", heading[0], write::key(&target.name), heading[1]));
             push_cells(target, cells, &mut toml);
         }
     }

@@ -28,6 +28,16 @@
 //! team_id = "reference"
 //! workspace = { const = 5 }
 //!
+//! [target.phone]                      # a child table: a row for each element of an array
+//! table = "mvpw5_700"
+//! explode = "contact.phones"          # its key is user_id, position
+//!
+//! [target.phone.columns]
+//! user_id = "$id"
+//! position = "$position"                            # from 1
+//! number = "text"                                   # a key of the element
+//! country = { from = "$document.country", type = "text" }
+//!
 //! [derived.chain]                     # a table that is filled from all documents together
 //! table = "mvpw5_684"
 //! key = ["above", "below"]

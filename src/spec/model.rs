@@ -70,6 +70,38 @@ pub struct TargetSpec {
     pub columns: Vec<ColumnSpec>,
     /// Which rows are dropped on purpose.
     pub filter: Option<FilterSpec>,
+    /// Where the array stands of which each element makes a row; `None` where each document makes one.
+    pub explode: Option<ExplodeSpec>,
+}
+
+/// `explode`: a target with a row for each element of an array. Absent, `[]`, a blank string, 0 and `false` are no
+/// elements; whatever else is no array is a reject of the whole document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplodeSpec {
+    /// The array, in the document.
+    pub path: KeyPath,
+    /// Whether an element must be an object or null: the target reads keys of it, and never the element itself, so
+    /// that of anything else nothing would be left.
+    pub objects: bool,
+}
+
+impl TargetSpec {
+    /// All paths that it reads beside that of its array: those of its columns, and its filter's.
+    pub fn paths(&self) -> impl Iterator<Item = &KeyPath> {
+        let columns = self.columns.iter().flat_map(|column| match &column.origin {
+            Origin::Keys(paths) => paths.as_slice(),
+            Origin::Id | Origin::Position | Origin::Const(_) => &[],
+        });
+        columns.chain(self.filter.iter().map(|filter| &filter.from))
+    }
+
+    /// The keys of the document itself that it reads.
+    pub fn document_keys(&self) -> impl Iterator<Item = &str> {
+        let own = self.paths().filter(|path| path.base == Base::Document);
+        own.chain(self.explode.iter().map(|explode| &explode.path))
+            .filter_map(|path| path.steps.first())
+            .map(String::as_str)
+    }
 }
 
 /// Rows that are dropped on purpose, by the text of one key.
@@ -101,13 +133,15 @@ pub struct TestSpec {
     pub id: i64,
     /// The document, as JSON text.
     pub document: String,
-    /// The rows that are loaded, each of another target; of the other targets nothing is expected.
+    /// The rows that are loaded, those of one target in their order; of the other targets nothing is expected.
     pub rows: Vec<ExpectedRow>,
+    /// The targets of which all rows are in `rows`: indices into the pipeline's. One with `explode` may have none.
+    pub loaded: Vec<usize>,
     /// All rejects of all targets.
     pub rejects: Vec<ExpectedReject>,
-    /// The targets whose row is quarantined: indices into the pipeline's.
+    /// The targets whose row, or one of whose rows, is quarantined: indices into the pipeline's.
     pub quarantined: Vec<usize>,
-    /// The targets whose row is filtered: indices into the pipeline's.
+    /// The targets whose row, or one of whose rows, is filtered: indices into the pipeline's.
     pub filtered: Vec<usize>,
     /// Whether the document stops a run.
     pub aborts: bool,
@@ -169,16 +203,39 @@ pub struct Position {
 pub enum Origin {
     /// The row's id: `$id`.
     Id,
+    /// The place of the element in its array, from 1: `$position`, in a target with `explode`.
+    Position,
     /// The first of these that is not absent.
     Keys(Vec<KeyPath>),
     /// The same value in every row, as JSON text.
     Const(String),
 }
 
-/// A key of the document, or a path into nested objects; at least one segment, written with dots:
-/// `location.lat`. A segment that holds a dot stands in double quotes.
+/// A key, or a path into nested objects, written with dots: `location.lat`. A segment that holds a dot stands in
+/// double quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyPath(pub Vec<String>);
+pub struct KeyPath {
+    /// Where it begins.
+    pub base: Base,
+    /// The keys; none is the element itself, and of a document there is at least one.
+    pub steps: Vec<String>,
+}
+
+/// Where a path begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// At the document; in a target with `explode` it is written `$document.location.lat`.
+    Document,
+    /// At the element of the array that a target explodes: `price`, or `$element` for the element itself.
+    Element,
+}
+
+impl KeyPath {
+    /// A path into the document.
+    pub fn of_document(steps: Vec<String>) -> Self {
+        Self { base: Base::Document, steps }
+    }
+}
 
 /// What happens to the text of a string, number or boolean before the cast, in this order.
 #[derive(Clone, Debug, Default, PartialEq)]

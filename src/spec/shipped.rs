@@ -118,7 +118,7 @@ mod tests {
                     let origin = if cast == "none" {
                         Origin::Id
                     } else {
-                        Origin::Keys(vec![KeyPath(vec![key.to_owned()])])
+                        Origin::Keys(vec![KeyPath::of_document(vec![key.to_owned()])])
                     };
                     assert_eq!(spec.origin, origin, "{place:?}");
                     assert_eq!(written(&spec.cast), wanted(v1_table, column, key, cast), "{place:?}");

@@ -4,7 +4,7 @@
 //! [`plain`](super::plain).
 
 use crate::name::quote;
-use crate::spec::model::{PipelineSpec, TargetSpec};
+use crate::spec::model::{Base, KeyPath, PipelineSpec, TargetSpec};
 
 use super::plain::{arrow, cell};
 
@@ -17,7 +17,14 @@ pub fn arrow_statements(spec: &PipelineSpec) -> Vec<String> {
 fn statement(spec: &PipelineSpec, target: &TargetSpec) -> String {
     let (id, document) = (quote(&spec.source.id), quote(&spec.source.document));
     let names: Vec<String> = target.columns.iter().map(|column| quote(&column.name)).collect();
-    let read = |path: &_, json| arrow(&document, path, json);
+    let read = |path: &KeyPath, json| match path.base {
+        Base::Document => arrow(&document, path, json),
+        Base::Element => arrow("e.element", path, json),
+    };
+    let elements = target.explode.as_ref().map(|explode| {
+        let array = arrow(&document, &explode.path, true);
+        format!(" CROSS JOIN LATERAL jsonb_array_elements({array}) WITH ORDINALITY AS e (element, position)")
+    });
     let cells: Vec<String> = target.columns.iter().map(|column| cell(column, &id, &read)).collect();
     let part = |list: &[String]| {
         let parts: Vec<&str> =
@@ -28,7 +35,7 @@ fn statement(spec: &PipelineSpec, target: &TargetSpec) -> String {
     // One NULL among them, and NOT IN is true of nothing.
     let selected = key.trim_start_matches('(').trim_end_matches(')');
     format!(
-        "-- {} to {}, the plain pattern\nINSERT INTO {} ({})\nSELECT {}\nFROM {}\n\
+        "-- {} to {}, the plain pattern\nINSERT INTO {} ({})\nSELECT {}\nFROM {}{}\n\
          WHERE {} NOT IN (SELECT {selected} FROM {} WHERE {key} IS NOT NULL)\nON CONFLICT DO NOTHING",
         spec.entity,
         target.name.replace(['\n', '\r'], " "),
@@ -36,6 +43,7 @@ fn statement(spec: &PipelineSpec, target: &TargetSpec) -> String {
         names.join(", "),
         cells.join(",\n  "),
         spec.source.table.quoted(),
+        elements.unwrap_or_default(),
         part(&cells),
         target.table.quoted(),
     )

@@ -5,15 +5,37 @@ use serde_json::value::RawValue;
 use crate::error::{Error, Result};
 use crate::name::quote;
 use crate::schema::{ColumnSchema, ColumnType, Scalar};
-use crate::spec::model::{CastSpec, ColumnSpec, KeyPath, OnReject, Origin, TargetSpec};
+use crate::spec::model::{Base, CastSpec, ColumnSpec, KeyPath, OnReject, Origin, TargetSpec};
 
 use super::cast::Cast;
 use super::rules;
 use super::text::literal;
 
-/// The keys of a document that statements read, each a column of the table `k`.
-#[derive(Debug, Default)]
-pub(super) struct Keys(Vec<String>);
+/// The keys that statements read: those of documents, and those of the elements of an array.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// Of the document `d.doc`, each a column of the table `k`.
+    pub(super) of_document: Record,
+    /// Of the element `e.doc`, each a column of the table `m`.
+    pub(super) of_element: Record,
+}
+
+/// The keys of an object that statements read, each a column of a table.
+#[derive(Debug)]
+pub(super) struct Record {
+    object: &'static str,
+    table: &'static str,
+    keys: Vec<String>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            of_document: Record { object: "d.doc", table: "k", keys: Vec::new() },
+            of_element: Record { object: "e.doc", table: "m", keys: Vec::new() },
+        }
+    }
+}
 
 /// The longest name that the server does not cut.
 const MAX_NAME_BYTES: usize = 63;
@@ -21,22 +43,33 @@ const MAX_NAME_BYTES: usize = 63;
 const MAX_KEYS: usize = 1_500;
 
 impl Keys {
-    /// The value of a key, NULL where it is absent or null.
-    fn top(&mut self, key: &str) -> String {
-        let known = self.0.iter().any(|known| known == key);
-        let fits = !key.is_empty() && key.len() <= MAX_NAME_BYTES && (known || self.0.len() < MAX_KEYS);
-        if !fits {
-            return format!("NULLIF(d.doc -> {}::text, 'null'::jsonb)", literal(key));
-        }
-        if !known {
-            self.0.push(key.to_owned());
-        }
-        format!("k.{}", quote(key))
-    }
-
     /// The value at a path, NULL where it is absent or null.
     pub(super) fn path(&mut self, path: &KeyPath) -> String {
-        let Some((first, steps)) = path.0.split_first() else { return "NULL::jsonb".to_owned() };
+        match path.base {
+            Base::Document => self.of_document.path(&path.steps),
+            Base::Element => self.of_element.path(&path.steps),
+        }
+    }
+}
+
+impl Record {
+    /// The value of a key, NULL where it is absent or null.
+    fn top(&mut self, key: &str) -> String {
+        let known = self.keys.iter().any(|known| known == key);
+        let fits = !key.is_empty() && key.len() <= MAX_NAME_BYTES && (known || self.keys.len() < MAX_KEYS);
+        if !fits {
+            return format!("NULLIF({} -> {}::text, 'null'::jsonb)", self.object, literal(key));
+        }
+        if !known {
+            self.keys.push(key.to_owned());
+        }
+        format!("{}.{}", self.table, quote(key))
+    }
+
+    fn path(&mut self, path: &[String]) -> String {
+        let Some((first, steps)) = path.split_first() else {
+            return format!("NULLIF({}, 'null'::jsonb)", self.object);
+        };
         let top = self.top(first);
         if steps.is_empty() {
             return top;
@@ -45,15 +78,17 @@ impl Keys {
         format!("NULLIF({top}{steps}, 'null'::jsonb)")
     }
 
-    /// The columns of `k`.
-    pub(super) fn definition(&self) -> String {
-        let columns: Vec<String> = self.0.iter().map(|key| format!("{} jsonb", quote(key))).collect();
-        columns.join(", ")
-    }
-
-    /// Whether no key is read by its column.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// The table of the keys, where any is read by its column.
+    pub(super) fn table(&self) -> Option<String> {
+        let Self { object, table, keys } = self;
+        if keys.is_empty() {
+            return None;
+        }
+        let columns: Vec<String> = keys.iter().map(|key| format!("{} jsonb", quote(key))).collect();
+        Some(format!(
+            "jsonb_to_record(CASE WHEN jsonb_typeof({object}) = 'object' THEN {object} END)\n    AS {table} ({})",
+            columns.join(", ")
+        ))
     }
 }
 
@@ -93,8 +128,13 @@ impl Cell {
         if let Some(json) = &column.default {
             cell.default = Some(constant(cast, &column.cast, live, json));
         }
-        if column.origin == Origin::Id && is_plain_bigint(column, live) {
-            cell.value = "d.id".to_owned();
+        let number_of_row = match &column.origin {
+            Origin::Id => Some("d.id"),
+            Origin::Position => Some("e.position"),
+            Origin::Keys(_) | Origin::Const(_) => None,
+        };
+        if let Some(number) = number_of_row.filter(|_| is_plain_bigint(column, live)) {
+            cell.value = number.to_owned();
             cell.required = live.not_null || is_key;
             return Ok(cell);
         }
@@ -104,13 +144,13 @@ impl Cell {
                 let paths: Vec<String> = paths.iter().map(|path| keys.path(path)).collect();
                 if paths.len() == 1 { paths.concat() } else { format!("coalesce({})", paths.join(", ")) }
             }
-            _ => "to_jsonb(d.id)".to_owned(),
+            _ => format!("to_jsonb({})", number_of_row.unwrap_or("d.id")),
         };
         let alias = format!("x{number}");
         let json = if ruled {
             cell.table = Some(rules::ruled(&alias, &column.rules, &origin)?);
             format!("{alias}.y")
-        } else if origin.starts_with("k.\"")
+        } else if (origin.starts_with("k.\"") || origin.starts_with("m.\""))
             && matches!(&column.origin, Origin::Keys(paths) if paths.len() == 1)
         {
             origin
@@ -133,7 +173,7 @@ impl Cell {
     }
 }
 
-/// Whether the row's id is the value as it stands, as nearly everywhere.
+/// Whether the row's id or position is the value as it stands, as nearly everywhere.
 fn is_plain_bigint(column: &ColumnSpec, live: &ColumnSchema) -> bool {
     let bigint = ColumnType::scalar(Scalar::BigInt);
     rules::is_empty(&column.rules)

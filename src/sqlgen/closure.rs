@@ -80,7 +80,7 @@ fn closure(edges: &str) -> String {
 /// A SELECT of a closure's rows in the columns of a derived target, as plain SQL; `edges` as above.
 pub(super) fn closure_rows(derived: &DerivedSpec, edges: &str) -> String {
     let read = |path: &KeyPath, json: bool| {
-        let value = match path.0.join(".").as_str() {
+        let value = match path.steps.join(".").as_str() {
             "ancestor" => "s.a",
             "descendant" => "s.d",
             "depth" => "cardinality(s.path) - 1",

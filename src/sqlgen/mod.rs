@@ -40,7 +40,7 @@ pub use xanoscript::stanza;
 use crate::error::Result;
 use crate::name::{TableName, quote};
 use crate::schema::ColumnSchema;
-use crate::spec::model::{PipelineSpec, TargetSpec};
+use crate::spec::model::{ExplodeSpec, PipelineSpec, TargetSpec};
 use rows::Scan;
 
 /// A SELECT over the source table that gives one row for each row that the target should hold: the
@@ -93,4 +93,28 @@ pub fn repeated_keys(
         rows.condition,
         key.join(", ")
     ))
+}
+
+/// A SELECT over the source table of the id and the position of every element of an array, whatever becomes of its
+/// row; of a document that is rejected as a whole the id and NULL. `condition` restricts the rows of the source, which
+/// are called `v`.
+pub fn element_places(
+    spec: &PipelineSpec,
+    explode: &ExplodeSpec,
+    source_table: &TableName,
+    condition: &str,
+) -> String {
+    rows::places(explode, &spec.source, source_table, condition)
+}
+
+/// A SELECT over the source table of the number of all elements of an array.
+pub fn count_elements(spec: &PipelineSpec, explode: &ExplodeSpec, source_table: &TableName) -> String {
+    // A text as key finds nothing in an array, where `#>` would take its digits for a place.
+    let steps = explode.path.steps.iter().map(|step| format!(" -> {}::text", text::literal(step)));
+    let array = format!("v.{}{}", quote(&spec.source.document), steps.collect::<String>());
+    format!(
+        "SELECT coalesce(sum(CASE WHEN jsonb_typeof(a.value) = 'array' THEN jsonb_array_length(a.value) END), 0)::bigint \
+         FROM {} v CROSS JOIN LATERAL (SELECT {array} AS value OFFSET 0) a",
+        source_table.quoted()
+    )
 }

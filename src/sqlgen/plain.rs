@@ -7,6 +7,9 @@
 use crate::schema::Scalar;
 use crate::spec::model::{ColumnSpec, EpochUnit, KeyPath, Origin};
 
+/// The place of the element in its array, where elements are the rows.
+pub(super) const POSITION: &str = "e.position";
+
 use super::text::{literal, literals};
 
 /// The cell of a column. `id` is the row's id, `read` gives the value at a path: as text, or as JSON where
@@ -15,6 +18,7 @@ pub(super) fn cell(column: &ColumnSpec, id: &str, read: &dyn Fn(&KeyPath, bool) 
     let column_type = column.cast.column_type;
     let paths = match &column.origin {
         Origin::Id => return id.to_owned(),
+        Origin::Position => return POSITION.to_owned(),
         Origin::Const(json) => return constant(column, json),
         Origin::Keys(paths) => paths,
     };
@@ -55,7 +59,10 @@ pub(super) fn reads_json(column: &ColumnSpec) -> bool {
 
 /// The value at a path by the arrow operators: `xdo->>'key'`.
 pub(super) fn arrow(document: &str, path: &KeyPath, json: bool) -> String {
-    match path.0.as_slice() {
+    match path.steps.as_slice() {
+        // Of an element itself.
+        [] if json => document.to_owned(),
+        [] => format!("{document} #>> '{{}}'"),
         [key] => format!("{document}{}{}", if json { "->" } else { "->>" }, literal(key)),
         steps => format!("{document}{}ARRAY[{}]", if json { "#>" } else { "#>>" }, literals(steps)),
     }

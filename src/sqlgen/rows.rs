@@ -3,6 +3,7 @@
 //! ```text
 //! d: id, document     the one place where a document is unpacked from its storage
 //! k: the keys         jsonb_to_record
+//! e: doc, position    the elements of an array, where a target explodes one; m: their keys
 //! x…: values that need more than a key
 //! c: the cells        c0, c1 …; r…: whether a cell is rejected
 //! ```
@@ -10,15 +11,17 @@
 use crate::error::{Error, Result};
 use crate::name::{TableName, quote};
 use crate::schema::ColumnSchema;
-use crate::spec::model::{FilterRule, SourceSpec, TargetSpec};
+use crate::spec::model::{ExplodeSpec, FilterRule, SourceSpec, TargetSpec};
 
 use super::cell::{Cell, Keys};
-use super::text::literals;
+use super::text::{literals, text_of, trimmed};
 
 /// The scan of a source that computes the cells of targets.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     keys: Keys,
+    /// The array whose elements are the rows; a scan has one kind of rows.
+    array: Option<String>,
     tables: Vec<String>,
     /// The columns of `c`.
     columns: Vec<String>,
@@ -35,10 +38,18 @@ pub(super) struct Rows {
 }
 
 impl Scan {
-    /// Adds the cells of a target. `live` is its table as the server has it.
+    /// Adds the cells of a target. `live` is its table as the server has it. A target that explodes an array has a
+    /// scan of its own.
     pub(super) fn target(&mut self, target: &TargetSpec, live: &[ColumnSchema]) -> Result<Rows> {
         let mut rows = Rows { cells: Vec::new(), condition: String::new() };
         let mut conditions = Vec::new();
+        if let Some(explode) = &target.explode {
+            self.array = Some(self.keys.path(&explode.path));
+            conditions.extend(explode.objects.then(|| {
+                self.columns.push("jsonb_typeof(e.doc) IN ('object', 'null') AS is_object".to_owned());
+                "c.is_object".to_owned()
+            }));
+        }
         if let Some(filter) = &target.filter {
             let text = format!("coalesce({} #>> '{{}}', '')", self.keys.path(&filter.from));
             let test = match &filter.rule {
@@ -92,14 +103,15 @@ impl Scan {
             "(SELECT v.{id}::bigint AS id, jsonb_path_query_first(v.{document}, 'strict $') AS doc\n    FROM {} AS v{condition} OFFSET 0) AS d",
             name.quoted()
         );
+        let elements = self.array.as_ref().map(|array| {
+            format!(
+                "jsonb_array_elements(CASE WHEN jsonb_typeof({array}) = 'array' THEN {array} END) WITH ORDINALITY\n    \
+                 AS e (doc, position)"
+            )
+        });
+        let keys = [self.keys.of_document.table(), elements, self.keys.of_element.table()];
         let mut from = documents;
-        if !self.keys.is_empty() {
-            from.push_str(&format!(
-                "\n  CROSS JOIN LATERAL jsonb_to_record(CASE WHEN jsonb_typeof(d.doc) = 'object' THEN d.doc END)\n    AS k ({})",
-                self.keys.definition()
-            ));
-        }
-        for table in &self.tables {
+        for table in keys.iter().flatten().chain(&self.tables) {
             from.push_str(&format!("\n  CROSS JOIN LATERAL {table}"));
         }
         // An equality that the planner has no statistics of would be a two-hundredth of the rows to it, and
@@ -109,4 +121,34 @@ impl Scan {
             self.columns.join(",\n    ")
         )
     }
+}
+
+/// A SELECT of the id and the position of every element that a target with `explode` makes a row of, filtered or not;
+/// of a document that is rejected as a whole the id and NULL. `condition` may restrict the rows of the source, which
+/// are called `v`.
+pub(super) fn places(
+    explode: &ExplodeSpec,
+    source: &SourceSpec,
+    name: &TableName,
+    condition: &str,
+) -> String {
+    let (id, document) = (quote(&source.id), quote(&source.document));
+    let mut keys = Keys::default();
+    let array = keys.path(&explode.path);
+    let keys = keys.of_document.table().map(|table| format!("\n  CROSS JOIN LATERAL {table}"));
+    let empty = format!(
+        "CASE jsonb_typeof(a.value) WHEN 'string' THEN {} = '' WHEN 'number' THEN a.value::numeric = 0 \
+         WHEN 'boolean' THEN a.value = 'false'::jsonb ELSE false END",
+        trimmed(&text_of("a.value"))
+    );
+    format!(
+        "SELECT a.id, e.position FROM (SELECT d.id, d.doc, {array} AS value FROM\n    \
+         (SELECT v.{id}::bigint AS id, v.{document} AS doc FROM {} AS v WHERE {condition} OFFSET 0) AS d{} OFFSET 0) AS a\n  \
+         LEFT JOIN LATERAL jsonb_array_elements(CASE WHEN jsonb_typeof(a.value) = 'array' THEN a.value END) WITH ORDINALITY\n    \
+         AS e (doc, position) ON true\n\
+         WHERE CASE WHEN jsonb_typeof(a.doc) IS DISTINCT FROM 'object' THEN true WHEN a.value IS NULL THEN false\n  \
+         WHEN jsonb_typeof(a.value) = 'array' THEN e.position IS NOT NULL ELSE NOT {empty} END",
+        name.quoted(),
+        keys.unwrap_or_default(),
+    )
 }

@@ -112,7 +112,7 @@ impl Keys {
         for column in targets.into_iter().flat_map(|target| &target.columns) {
             let Origin::Keys(paths) = &column.origin else { continue };
             for path in paths {
-                let Some((first, steps)) = path.0.split_first() else { continue };
+                let Some((first, steps)) = path.steps.split_first() else { continue };
                 let json = reads_json(column) || !steps.is_empty();
                 match keys.iter_mut().find(|(key, _)| key == first) {
                     Some((_, wanted)) => *wanted |= json,
@@ -125,7 +125,7 @@ impl Keys {
 
     /// The value at a path; `column` says what the column of a key is called.
     fn read(&self, path: &KeyPath, json: bool, column: &dyn Fn(usize, &str) -> String) -> String {
-        let found = path.0.split_first().and_then(|(first, steps)| {
+        let found = path.steps.split_first().and_then(|(first, steps)| {
             let place = self.0.iter().position(|(key, _)| key == first)?;
             Some((column(place, first), self.0[place].1, steps))
         });

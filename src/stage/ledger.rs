@@ -273,7 +273,9 @@ pub async fn keep_rejects(
     staged: &TableName,
     only_new: bool,
 ) -> Result<()> {
-    let columns: Vec<String> = REJECT_COLUMNS.iter().map(|(name, _)| quote(name)).collect();
+    // The key says where an element stands.
+    let kept = REJECT_COLUMNS.iter().filter(|(name, _)| *name != "position");
+    let columns: Vec<String> = kept.map(|(name, _)| quote(name)).collect();
     let columns = columns.join(", ");
     let known = "WHERE NOT EXISTS (SELECT FROM xdoflow.rejects open
            WHERE open.entity = $2 AND open.resolved_at IS NULL AND open.source_id = s.source_id
@@ -303,7 +305,8 @@ pub async fn resolve_rejects(
            AND ($3::bigint[] IS NULL OR open.source_id = ANY ($3))
            AND NOT EXISTS (
              SELECT FROM {} now WHERE now.source_id = open.source_id AND now.target_table = open.target_table
-               AND now.target_column IS NOT DISTINCT FROM open.target_column)",
+               AND now.target_column IS NOT DISTINCT FROM open.target_column
+               AND (now.position IS NULL OR now.key IS NOT DISTINCT FROM open.key))",
         staged.quoted()
     );
     session.execute(&sql, &[&run_id, &entity, &ids]).await

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS xdoflow.run_entities (
     PRIMARY KEY (run_id, entity)
 );
 
--- rows_read = loaded + quarantined + filtered, for each target.
+-- rows_read = loaded + quarantined + filtered, for each target with a row for each document.
 CREATE TABLE IF NOT EXISTS xdoflow.run_targets (
     run_id bigint NOT NULL,
     entity text NOT NULL,

@@ -8,12 +8,14 @@ use super::cast::Cast;
 use super::document::{WantedKeys, value_of};
 use super::functions;
 use super::lookup::Lookup;
-use super::program::{ColumnProgram, EdgePaths, Filter, Path, Program, Source, TargetProgram};
+use super::program::{
+    ColumnProgram, EdgePaths, Explode, Filter, Path, Program, Source, Start, TargetProgram,
+};
 use super::rules::Rules;
 use crate::schema::{ColumnSchema, ColumnType, Scalar};
 use crate::spec::model::{
-    CastSpec, ClosureSpec, ColumnSpec, DerivedSpec, FilterSpec, KeyPath, Origin, PipelineSpec, TargetSpec,
-    TextRules,
+    Base, CastSpec, ClosureSpec, ColumnSpec, DerivedSpec, FilterSpec, KeyPath, Origin, PipelineSpec,
+    TargetSpec, TextRules,
 };
 
 /// A pipeline that does not fit a table of the target.
@@ -50,14 +52,17 @@ pub fn compile_beside<'k>(
     known_keys: impl IntoIterator<Item = &'k str>,
 ) -> Result<Program, Vec<Mismatch>> {
     let edge_keys = spec.derived.iter().flat_map(|derived| [&derived.closure.parent, &derived.closure.child]);
-    let edge_keys = edge_keys.filter_map(|path| path.0.first()).map(String::as_str);
-    let wanted =
-        WantedKeys::new(spec.targets.iter().flat_map(first_segments).chain(edge_keys).chain(known_keys));
+    let edge_keys = edge_keys.filter_map(|path| path.steps.first()).map(String::as_str);
+    let own_keys = spec.targets.iter().flat_map(TargetSpec::document_keys);
+    let wanted = WantedKeys::new(own_keys.chain(edge_keys).chain(known_keys));
     let mut mismatches = Vec::new();
     let mut targets = Vec::new();
     let mut first_slot = 0;
     for (target, schema) in spec.targets.iter().zip(schemas) {
-        let mut compiler = Compiler { spec, target, wanted: &wanted, mismatches: &mut mismatches };
+        let of_elements = WantedKeys::new(element_keys(target));
+        let keys =
+            Keys { of_document: &wanted, of_elements: &of_elements, explodes: target.explode.is_some() };
+        let mut compiler = Compiler { spec, target, keys, mismatches: &mut mismatches };
         compiler.check_left_out(schema);
         let columns: Vec<ColumnProgram> = target
             .columns
@@ -67,7 +72,15 @@ pub fn compile_beside<'k>(
             .collect();
         let filter = target.filter.as_ref().and_then(|filter| compiler.filter(filter));
         let slots = columns.len() + 1;
-        targets.push(TargetProgram { table: target.table.to_string(), columns, filter, first_slot });
+        let explode = target.explode.as_ref().and_then(|explode| {
+            Some(Explode {
+                path: keys_of_document(&wanted).path(&explode.path)?,
+                key: explode.path.steps.join("."),
+                objects: explode.objects,
+                wanted: of_elements,
+            })
+        });
+        targets.push(TargetProgram { table: target.table.to_string(), columns, filter, explode, first_slot });
         first_slot += slots;
     }
     let closures = spec.derived.iter().filter_map(|derived| edge_paths(&derived.closure, &wanted)).collect();
@@ -93,33 +106,50 @@ fn edge_paths(closure: &ClosureSpec, wanted: &WantedKeys) -> Option<EdgePaths> {
     let column_type = ColumnType::scalar(Scalar::BigInt);
     let reference = CastSpec { none: vec![0], ..CastSpec::plain(column_type) };
     Some(EdgePaths {
-        parent: path(&closure.parent, wanted)?,
-        child: path(&closure.child, wanted)?,
+        parent: keys_of_document(wanted).path(&closure.parent)?,
+        child: keys_of_document(wanted).path(&closure.child)?,
         reference: Cast::compile(&reference, column_type).ok()?,
     })
 }
 
-/// `None` only for a path without segments, which the reader of the file does not make.
-fn path(path: &KeyPath, wanted: &WantedKeys) -> Option<Path> {
-    let (first, steps) = path.0.split_first()?;
-    let steps = steps.iter().map(|step| WantedKeys::new([step.as_str()])).collect();
-    Some(Path { slot: wanted.slot(first)?, steps })
+/// The keys that the paths of a target begin with.
+#[derive(Clone, Copy)]
+struct Keys<'a> {
+    of_document: &'a WantedKeys,
+    of_elements: &'a WantedKeys,
+    explodes: bool,
 }
 
-/// The top-level keys that a target reads.
-fn first_segments(target: &TargetSpec) -> impl Iterator<Item = &str> {
-    let columns = target.columns.iter().flat_map(|column| match &column.origin {
-        Origin::Keys(paths) => paths.as_slice(),
-        Origin::Id | Origin::Const(_) => &[],
-    });
-    let filter = target.filter.iter().map(|filter| &filter.from);
-    columns.chain(filter).filter_map(|path| path.0.first()).map(String::as_str)
+/// Those of documents alone.
+fn keys_of_document(wanted: &WantedKeys) -> Keys<'_> {
+    Keys { of_document: wanted, of_elements: wanted, explodes: false }
+}
+
+impl Keys<'_> {
+    /// `None` only for a document's path without segments, which the reader of the file does not make.
+    fn path(self, path: &KeyPath) -> Option<Path> {
+        let Some((first, steps)) = path.steps.split_first() else {
+            return (path.base == Base::Element).then(|| Path { start: Start::Element, steps: Vec::new() });
+        };
+        let start = match path.base {
+            Base::Element => Start::Key(self.of_elements.slot(first)?),
+            Base::Document if self.explodes => Start::OfDocument(self.of_document.slot(first)?),
+            Base::Document => Start::Key(self.of_document.slot(first)?),
+        };
+        Some(Path { start, steps: steps.iter().map(|step| WantedKeys::new([step.as_str()])).collect() })
+    }
+}
+
+/// The keys of an element that a target reads.
+fn element_keys(target: &TargetSpec) -> impl Iterator<Item = &str> {
+    let own = target.paths().filter(|path| path.base == Base::Element);
+    own.filter_map(|path| path.steps.first()).map(String::as_str)
 }
 
 struct Compiler<'a> {
     spec: &'a PipelineSpec,
     target: &'a TargetSpec,
-    wanted: &'a WantedKeys,
+    keys: Keys<'a>,
     mismatches: &'a mut Vec<Mismatch>,
 }
 
@@ -179,10 +209,11 @@ impl Compiler<'_> {
         };
         let source = match &column.origin {
             Origin::Id => Source::Id,
+            Origin::Position => Source::Position,
             Origin::Keys(paths) => {
-                let paths: Vec<Path> = paths.iter().filter_map(|keys| path(keys, self.wanted)).collect();
+                let paths: Vec<Path> = paths.iter().filter_map(|path| self.keys.path(path)).collect();
                 match paths.as_slice() {
-                    [Path { slot, steps }] if steps.is_empty() => Source::Key(*slot),
+                    [Path { start: Start::Key(slot), steps }] if steps.is_empty() => Source::Key(*slot),
                     _ => Source::Paths(paths),
                 }
             }
@@ -195,7 +226,7 @@ impl Compiler<'_> {
         Some(ColumnProgram {
             name: column.name.clone(),
             source,
-            key: key_text(&column.origin),
+            key: self.key_text(&column.origin),
             rules: Some(self.rules(column, &column.rules)?).filter(|rules| !rules.is_empty()),
             cast,
             default,
@@ -245,7 +276,7 @@ impl Compiler<'_> {
     }
 
     fn filter(&self, filter: &FilterSpec) -> Option<Filter> {
-        Some(Filter { path: path(&filter.from, self.wanted)?, rule: filter.rule.clone() })
+        Some(Filter { path: self.keys.path(&filter.from)?, rule: filter.rule.clone() })
     }
 
     fn mismatch<T>(&mut self, column: &ColumnSpec, message: String, hint: String) -> Option<T> {
@@ -254,15 +285,23 @@ impl Compiler<'_> {
         self.mismatches.push(Mismatch { place, subject, message, hint });
         None
     }
-}
 
-fn key_text(origin: &Origin) -> String {
-    match origin {
-        Origin::Id => "$id".to_owned(),
-        Origin::Const(_) => "const".to_owned(),
-        Origin::Keys(paths) => {
-            let paths: Vec<String> = paths.iter().map(|path| path.0.join(".")).collect();
-            paths.join(", ")
+    /// Where a column's value comes from, for people: `$id`, `location.lat`, `items[].price`.
+    fn key_text(&self, origin: &Origin) -> String {
+        let array = self.target.explode.as_ref().map(|explode| explode.path.steps.join("."));
+        let text = |path: &KeyPath| {
+            let steps = path.steps.join(".");
+            match (path.base, &array) {
+                (Base::Element, Some(array)) if steps.is_empty() => format!("{array}[]"),
+                (Base::Element, Some(array)) => format!("{array}[].{steps}"),
+                _ => steps,
+            }
+        };
+        match origin {
+            Origin::Id => "$id".to_owned(),
+            Origin::Position => "$position".to_owned(),
+            Origin::Const(_) => "const".to_owned(),
+            Origin::Keys(paths) => paths.iter().map(text).collect::<Vec<_>>().join(", "),
         }
     }
 }

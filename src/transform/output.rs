@@ -27,7 +27,7 @@ pub struct Output {
 }
 
 /// The columns of a quarantined value, in the order of its buffer, with their types.
-pub const REJECT_COLUMNS: [(&str, &str); 8] = [
+pub const REJECT_COLUMNS: [(&str, &str); 9] = [
     ("source_id", "bigint"),
     ("target_table", "text"),
     ("target_column", "text"),
@@ -37,6 +37,8 @@ pub const REJECT_COLUMNS: [(&str, &str); 8] = [
     ("reason", "text"),
     // Whether the whole row was set aside, or its cell alone.
     ("whole_row", "boolean"),
+    // Of an element the place in its array; else NULL. Only the publish asks for it, people find it in the key.
+    ("position", "bigint"),
 ];
 
 /// Counts of one batch, or of a whole run when merged.
@@ -58,6 +60,10 @@ pub struct Tally {
 /// Rows of one target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetTally {
+    /// Rows that a target with `explode` was to have: elements of arrays, and documents that were set aside whole. Of
+    /// other targets 0: theirs are the documents.
+    #[serde(default)]
+    pub elements: u64,
     /// Rows written to its buffer.
     pub loaded: u64,
     /// Rows set aside.
@@ -112,6 +118,7 @@ impl Tally {
     /// Adds the counts of another batch of the same program.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.targets.iter_mut().zip(&other.targets) {
+            mine.elements += theirs.elements;
             mine.loaded += theirs.loaded;
             mine.quarantined += theirs.quarantined;
             mine.filtered += theirs.filtered;

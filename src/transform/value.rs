@@ -93,6 +93,8 @@ pub enum Coercion {
     UnitRemoved,
     /// The text was trimmed, changed in case, mapped or looked up.
     TextRule,
+    /// A blank string, 0 or false was read as an array without elements.
+    NoElements,
 }
 
 impl Coercion {
@@ -115,6 +117,7 @@ impl Coercion {
             Self::JsonFromString => "json_from_string",
             Self::UnitRemoved => "unit_removed",
             Self::TextRule => "text_rule",
+            Self::NoElements => "no_elements",
         }
     }
 
@@ -137,6 +140,7 @@ impl Coercion {
             Self::JsonFromString => "string → JSON",
             Self::UnitRemoved => "money or percent → number",
             Self::TextRule => "changed by a text rule",
+            Self::NoElements => "\"\", 0 or false → no elements",
         }
     }
 }

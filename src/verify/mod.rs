@@ -158,7 +158,8 @@ async fn prepare(job: Job) -> Result<Work> {
         let spec = Arc::new(spec.clone());
         let first = tables.len();
         tables.extend(Table::of_plan(plan, &spec, job.sample.is_some(), job.limit));
-        job.progress.entity(plan.index).expect(rows * spec.targets.len() as u64, 1);
+        let row_by_row = tables[first..].iter().filter(|table| table.is_row_by_row()).count();
+        job.progress.entity(plan.index).expect(rows * row_by_row as u64, 1);
         let before = queue.tasks.len();
         for (number, table) in tables.iter().enumerate().skip(first) {
             let ranges = ranges_of(&planner, plan, table, rows, job.jobs).await?;
@@ -183,20 +184,26 @@ async fn ranges_of(
     rows: u64,
     jobs: usize,
 ) -> Result<Vec<IdRange>> {
-    if !table.key_is_id {
-        return Ok(ranges(Vec::new(), if table.is_derived() { 0 } else { rows }, RANGE_ROWS));
+    let mine = |ranges: Vec<IdRange>| -> Vec<IdRange> {
+        // How many rows others will have, nobody knows.
+        let rows = |range: IdRange| if table.is_row_by_row() { range } else { IdRange { rows: 0, ..range } };
+        ranges.into_iter().map(rows).collect()
+    };
+    if !table.key_is_own {
+        return Ok(mine(ranges(Vec::new(), rows, RANGE_ROWS)));
     }
     let id = &table.spec.source.id;
     let key: Vec<String> =
         table.target().key.iter().map(|&index| table.target().columns[index].name.clone()).collect();
-    let indexed = plan.source.info().is_indexed(std::slice::from_ref(id)) && table.info.is_indexed(&key);
+    let key = &key[..1];
+    let indexed = plan.source.info().is_indexed(std::slice::from_ref(id)) && table.info.is_indexed(key);
     // Without an index each range reads the whole table.
     let step = if indexed { RANGE_ROWS } else { RANGE_ROWS.max(rows.div_ceil(jobs as u64)) };
     if rows <= step {
-        return Ok(ranges(Vec::new(), rows, step));
+        return Ok(mine(ranges(Vec::new(), rows, step)));
     }
     let firsts = session.query(&sql::range_bounds(&table.source, id, step), &[]).await?;
-    Ok(ranges(firsts.iter().map(|row| row.get(0)).collect(), rows, step))
+    Ok(mine(ranges(firsts.iter().map(|row| row.get(0)).collect(), rows, step)))
 }
 
 /// The columns of a table that refer to an entity.

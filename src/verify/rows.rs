@@ -28,10 +28,16 @@ impl Key {
         Self(vec![KeyPart::Integer(value)])
     }
 
-    /// The integer, where the key is one.
-    pub fn as_integer(&self) -> Option<i64> {
+    /// A key of two integers.
+    pub fn integers(first: i64, second: i64) -> Self {
+        Self(vec![KeyPart::Integer(first), KeyPart::Integer(second)])
+    }
+
+    /// The integer, where the key is one; or both, where it is two.
+    pub fn as_integers(&self) -> Option<(i64, Option<i64>)> {
         match self.0.as_slice() {
-            [KeyPart::Integer(value)] => Some(*value),
+            [KeyPart::Integer(value)] => Some((*value, None)),
+            [KeyPart::Integer(first), KeyPart::Integer(second)] => Some((*first, Some(*second))),
             _ => None,
         }
     }

@@ -37,8 +37,8 @@ pub struct Table {
     pub source: TableName,
     /// What the server says of the target.
     pub info: TableInfo,
-    /// Whether the key is the id of the source row.
-    pub key_is_id: bool,
+    /// Whether the key begins with the id of the source row: it is that, or that and the position of an element.
+    pub key_is_own: bool,
     /// Whether only a sample is compared.
     pub sampled: bool,
     /// How the columns of the key are told apart.
@@ -75,7 +75,7 @@ impl Table {
                     entity: plan.index,
                     label: published.label.clone(),
                     source: plan.source.info().name.clone(),
-                    key_is_id: published.key_is_id,
+                    key_is_own: published.key_is_own,
                     // A closure is made of all rows.
                     sampled: sampled && !published.derived,
                     forms: key.iter().map(|(_, form)| *form).collect(),
@@ -101,6 +101,11 @@ impl Table {
     /// Whether its rows are made from all rows of V1 together, so that nobody knows how many they are.
     pub fn is_derived(&self) -> bool {
         self.derived().is_some()
+    }
+
+    /// Whether it has a row for each row of V1.
+    pub fn is_row_by_row(&self) -> bool {
+        !self.is_derived() && self.target().explode.is_none()
     }
 
     /// What it is derived from, where it is not filled row by row.
@@ -180,11 +185,11 @@ impl Table {
         sample.map(|((key, _), percent)| compare::in_sample(&key, percent)).into_iter().collect()
     }
 
-    /// The column of the target that holds the id of the source row, where it is the key, and whether
-    /// it takes NULL.
+    /// The column of the target that holds the id of the source row, where the key begins with it, and whether it
+    /// takes NULL.
     fn id_column(&self) -> Option<(String, bool)> {
-        let &[place] = self.target().key.as_slice() else { return None };
-        let name = &self.target().columns.get(place).filter(|_| self.key_is_id)?.name;
+        let &place = self.target().key.first()?;
+        let name = &self.target().columns.get(place).filter(|_| self.key_is_own)?.name;
         let takes_null = self.info.column(name).is_none_or(|column| !column.not_null);
         Some((format!("r.{}", quote(name)), takes_null))
     }

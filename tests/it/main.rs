@@ -30,6 +30,7 @@ mod doctor;
 mod drift;
 mod duplicates;
 mod exact;
+mod explode;
 mod faults;
 mod floors;
 mod fuzz;

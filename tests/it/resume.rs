@@ -324,3 +324,52 @@ fn a_run_that_lost_its_connection_says_that_it_can_be_gone_on_with() {
     assert!(resumed["entities"][0]["resumed"]["kept"].as_u64().expect("a count") > 2_000, "{resumed}");
     assert_right(&database, &pipelines, "a lost connection");
 }
+
+#[test]
+fn elements_that_were_staged_are_kept_unless_documents_have_changed_since() {
+    const PIECES: &str = r#"
+[target.piece]
+table = "piece"
+explode = "pieces"
+[target.piece.columns]
+person_id = "$id"
+position = "$position"
+size = { from = "$element", type = "bigint", on_reject = "row" }
+"#;
+    for (arguments, way) in [(&["--prune", "--stage-all"][..], "staged"), (&["--prune"], "delta")] {
+        for changes in ["", "UPDATE source SET xdo = xdo || '{\"pieces\": [7]}' WHERE id = 9"] {
+            let (database, _) = staff();
+            let pipelines = Pipelines::new(&[("staff.toml", &format!("{PIPELINE}{PIECES}"))]);
+            database.sql(
+                "CREATE TABLE piece (person_id bigint, position integer, size bigint, PRIMARY KEY (person_id, position));
+                 UPDATE source SET xdo = xdo || jsonb_build_object('pieces', (SELECT jsonb_agg(
+                   CASE WHEN id % 50 = 0 THEN '\"big\"'::jsonb ELSE to_jsonb(e) END) FROM generate_series(1, id % 3) e))",
+            );
+            database.sql("VACUUM FULL source");
+            database.json(&["run", "--pipelines", pipelines.path()]);
+            database.sql("UPDATE person SET name = 'old'; UPDATE piece SET size = 0; ANALYZE");
+            kill_late(
+                &database,
+                &[&["run", "--jobs", "2", "--pipelines", pipelines.path()], arguments].concat(),
+            );
+            database.sql(changes);
+            let resume = ["run", "--resume", "--jobs", "2", "--pipelines", pipelines.path()];
+            let resumed = database.json(&resume);
+            let entity = &resumed["entities"][0];
+            assert_eq!(entity["resumed"].is_null(), !changes.is_empty(), "{way}: {entity}");
+            if changes.is_empty() {
+                assert_eq!(entity["targets"][2]["way"], way);
+            }
+            let expected: Vec<u64> = database
+                .lines(
+                    "SELECT sum(jsonb_array_length(CASE jsonb_typeof(xdo->'pieces') WHEN 'array' THEN xdo->'pieces' END)),
+                            sum(CASE WHEN xdo->>'pieces' LIKE '%big%' THEN jsonb_array_length(xdo->'pieces') END) FROM source",
+                )[0]
+                .split('|')
+                .map(|count| count.parse().expect("a count"))
+                .collect();
+            assert_eq!(counts(&resumed, 2, ["rows", "quarantined"]).to_vec(), expected, "{way}");
+            assert_right(&database, &pipelines, way);
+        }
+    }
+}

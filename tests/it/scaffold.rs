@@ -113,10 +113,17 @@ fn each_kind_of_dirt_gets_the_option_that_reads_it() {
     }
     let pipeline = draft["pipeline"].as_str().unwrap();
     assert!(pipeline.contains("# id: the row's id in every document, left out"), "{pipeline}");
-    assert!(
-        pipeline.contains("dirt_v2_tags (\"dirt_id\" bigint, position integer, \"value\" bigint)"),
-        "{pipeline}"
-    );
+    for text in [
+        "# Its elements are the rows of public.dirt_v2_tags, below: keep what you need.\n",
+        "[target.tags]\ntable = \"public.dirt_v2_tags\"\nexplode = \"tags\"\n\n[target.tags.columns]\n\
+         dirt_id = \"$id\"\nposition = \"$position\"\n",
+        "value = { from = \"$element\", type = \"bigint\" }\n",
+        "public.dirt_v2_either (\"dirt_id\" bigint, \"position\" bigint, \"value\" bigint); 150 documents hold \
+         something else, and would be set aside\n",
+    ] {
+        assert!(pipeline.contains(text), "{text}\n{pipeline}");
+    }
+    assert_eq!(draft["children"], serde_json::json!(["public.dirt_v2_tags"]));
     assert!(
         pipeline.contains("# { type = \"numeric\" } would take about 299 values, and reject 1\n"),
         "{pipeline}"
@@ -124,6 +131,10 @@ fn each_kind_of_dirt_gets_the_option_that_reads_it() {
     assert!(pipeline.contains("; 1 of them are not between 1990 and 2100: seconds?\n"), "{pipeline}");
     let run = taken_as_it_is(&database, &draft);
     assert_all_arrived(&database, &draft, &run, 300);
+    assert_eq!(
+        database.lines("SELECT count(*), sum(value) FROM dirt_v2_tags"),
+        database.lines("SELECT count(*), sum(e::int) FROM dirt, jsonb_array_elements(xdo -> 'tags') e")
+    );
     assert_eq!(
         database.lines("SELECT moment AT TIME ZONE 'UTC' FROM dirt_v2 WHERE id IN (10, 11, 12) ORDER BY id"),
         ["2020-09-13 12:26:40", "∅", "2020-09-13 12:26:40.012"]
@@ -138,6 +149,56 @@ fn each_kind_of_dirt_gets_the_option_that_reads_it() {
             "1003.50|3|00003|∅|text 3|2020-01-18|2020-09-13 12:26:43|∅|3.25|3|0.42857142857142857143|3|[3, 4]",
             "1005.50|5|00005|2|text 5|2020-01-20|2020-09-13 12:26:45|f|5.25|∅|0.71428571428571428571|5|[5, 6]",
         ]
+    );
+}
+
+#[test]
+fn arrays_become_child_tables_with_columns_for_the_keys_of_their_elements() {
+    let database = Database::empty();
+    database.sql(
+        r#"CREATE TABLE orders (id bigint PRIMARY KEY, xdo jsonb);
+           INSERT INTO orders SELECT n, jsonb_build_object('customer', jsonb_build_object('phones', jsonb_build_array('a', n::text)),
+             'lines', (SELECT jsonb_agg(jsonb_build_object('sku', 's' || e, 'price', jsonb_build_object('amount', '$' || e || '.50'),
+               'position', e, 'a.b', true, 'parts', '[1, 2]'::jsonb)) FROM generate_series(1, n % 4) e),
+             'odd', CASE n WHEN 3 THEN '[1, {"x": 1}, null]'::jsonb WHEN 4 THEN '""' WHEN 5 THEN '0' ELSE '[]' END,
+             'none', '[]'::jsonb, 'text', CASE WHEN n % 2 = 0 THEN '[1]'::jsonb ELSE '"1"' END)
+           FROM generate_series(1, 200) n;
+           INSERT INTO orders VALUES (999, '[1]')"#,
+    );
+    let draft = draft(&database, &["orders"]);
+    assert_eq!(
+        draft["children"],
+        serde_json::json!([
+            "public.orders_v2_customer_phones",
+            "public.orders_v2_lines",
+            "public.orders_v2_odd"
+        ])
+    );
+    assert_eq!((draft["rows"].as_u64(), draft["quarantined"].as_u64()), (Some(201), Some(1)));
+    let pipeline = draft["pipeline"].as_str().unwrap();
+    for line in [
+        "explode = \"customer.phones\"",
+        "sku = { type = \"text\", allowed = [\"s1\", \"s2\", \"s3\"] }",
+        "price_amount = { from = \"price.amount\", type = \"numeric\", parse = \"money\" }",
+        "position_2 = { from = \"position\", type = \"bigint\" }",
+        "a_b = { from = \"\\\"a.b\\\"\", type = \"boolean\" }",
+        "parts = \"jsonb\"",
+        "value = { from = \"$element\", type = \"jsonb\" }",
+    ] {
+        assert!(pipeline.lines().any(|found| found == line), "{line}\n{pipeline}");
+    }
+    let run = taken_as_it_is(&database, &draft);
+    assert_eq!(counts(&run, 0, ["loaded", "quarantined"]), [200, 1]);
+    assert_eq!(database.lines("SELECT DISTINCT reason_code FROM xdoflow.rejects"), ["not_an_object"]);
+    assert_eq!(
+        database.lines(
+            "SELECT orders_id, position, sku, price_amount, parts FROM orders_v2_lines WHERE orders_id = 6"
+        ),
+        ["6|1|s1|1.50|[1, 2]", "6|2|s2|2.50|[1, 2]"]
+    );
+    assert_eq!(
+        database.lines("SELECT * FROM orders_v2_odd ORDER BY 1, 2"),
+        ["3|1|1", r#"3|2|{"x": 1}"#, "3|3|∅"]
     );
 }
 
@@ -325,6 +386,17 @@ fn a_newcomer_gets_public_data_into_typed_tables_with_no_edit_by_hand() {
                  WHERE attrelid = '{name}_v2'::regclass AND attname = '{column}'"
             ));
             assert_eq!(found, *expected, "{name}.{column}");
+        }
+        // Three numbers of each earthquake are rows of a child table.
+        if name == "earthquakes" {
+            assert_eq!(
+                database.lines(
+                    "SELECT count(*), count(*) FILTER (WHERE to_jsonb(c.value) IS DISTINCT FROM
+                       (e.xdo #> ARRAY['geometry', 'coordinates', (c.position - 1)::text]))
+                     FROM earthquakes_v2_geometry_coordinates c JOIN earthquakes e ON e.id = c.earthquakes_id"
+                ),
+                [format!("{}|0", 3 * rows)]
+            );
         }
         // A second run finds nothing to do.
         let again = database.json(&["run", "--pipelines", pipelines.path(), "--progress", "none"]);

@@ -93,9 +93,9 @@ pub enum KeyOrder {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Each key becomes a column of the widest type that every row read fits; objects become columns by\n\
-                  path, arrays stay jsonb. The evidence stands above each column. The draft is tried on the rows that\n\
-                  it was made from before it is shown: none of their values is rejected. Nothing is written to a\n\
-                  database.\n\n\
+                  path, arrays a jsonb, and a child table with a row for each element where no document holds anything\n\
+                  else. The evidence stands above each column. The draft is tried on the rows that it was made from\n\
+                  before it is shown: none of their values is rejected. Nothing is written to a database.\n\n\
                   The evidence holds short examples of values, which may be personal data: --no-examples.\n\
                   Then: xdoflow check --pipelines DIR"
 )]
@@ -111,10 +111,10 @@ pub struct ScaffoldArgs {
     /// Replace a file that exists
     #[arg(long, requires = "out")]
     pub force: bool,
-    /// Print the CREATE TABLE statement; the pipeline file only where --out says
+    /// Print the CREATE TABLE statements; the pipeline file only where --out says
     #[arg(long)]
     pub ddl: bool,
-    /// Print the pipeline file, the statement and what was tried as one JSON object
+    /// Print the pipeline file, the statements and what was tried as one JSON object
     #[arg(long, conflicts_with = "ddl")]
     pub json: bool,
     #[command(flatten)]

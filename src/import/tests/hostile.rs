@@ -55,7 +55,7 @@ fn hostile_names_and_notes_come_through() {
         let columns: Vec<&str> = target.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(columns, ["key column", name]);
         assert_eq!(target.columns[0].origin, Origin::Id);
-        assert_eq!(target.columns[1].origin, Origin::Keys(vec![KeyPath(vec![field])]));
+        assert_eq!(target.columns[1].origin, Origin::Keys(vec![KeyPath::of_document(vec![field])]));
     }
 }
 
@@ -71,7 +71,11 @@ fn a_field_with_dots_is_a_path_and_one_that_cannot_be_is_a_key() {
         let import = import("map.json", &mapping("visit", "v2", field, field, "")).expect(field);
         let segments = path.iter().map(|&segment| segment.to_owned()).collect();
         let pipeline = parsed(only(&import));
-        assert_eq!(pipeline.targets[0].columns[1].origin, Origin::Keys(vec![KeyPath(segments)]), "{field}");
+        assert_eq!(
+            pipeline.targets[0].columns[1].origin,
+            Origin::Keys(vec![KeyPath::of_document(segments)]),
+            "{field}"
+        );
         let assumed = findings(&import).iter().any(|finding| finding.contains("read as a path"));
         assert_eq!(assumed, finding, "{field}");
     }

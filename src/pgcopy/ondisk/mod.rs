@@ -224,8 +224,13 @@ impl<'d> Container<'d> {
     }
 
     /// The elements of an array.
-    fn elements(self) -> Values<'d> {
+    pub(crate) fn elements(self) -> Values<'d> {
         self.values(0, 0)
+    }
+
+    /// Of an object its pairs, of an array its elements.
+    pub(crate) fn len(self) -> usize {
+        self.count
     }
 
     /// The keys of an object and, beginning at the first one's, its values.

@@ -52,7 +52,7 @@ pub(super) enum Kind {
     Texts,
     /// A key or a path into the document.
     Path,
-    /// The same, or several, or `$id`.
+    /// The same, or several, or one of the words that begin with `$`.
     Paths,
     /// A pattern of a date, or several.
     Patterns,
@@ -217,12 +217,18 @@ pub(super) const SOURCE: [Field; 3] = [
 ];
 
 /// `[target.NAME]`
-pub(super) const TARGET: [Field; 5] = [
+pub(super) const TARGET: [Field; 6] = [
     needed("table", Kind::Table, "`table`, `schema.table`, or `\"odd.name\"` in double quotes"),
-    needed(
+    key(
+        "explode",
+        Kind::Path,
+        "an array of the document: a row for each of its elements, in place of one for the document",
+    ),
+    key(
         "key",
         Kind::Texts,
-        "the merge key, which tells one row from another: a column, or a list of them",
+        "the merge key, which tells one row from another: a column, or a list of them; needed, but with `explode`, \
+         where it is the columns with `$id` and `$position` if it is left out",
     ),
     needed(
         "columns",
@@ -269,7 +275,7 @@ pub(super) const COLUMN: [Field; 21] = [
         "from",
         Kind::Paths,
         "a key, a path (`location.lat`, `\"odd.key\".lat`), `$id`, or a list of keys and paths: the first that is not \
-         absent; without it the column's own name",
+         absent; without it the column's own name. With `explode` also `$position`, `$element` and `$document.KEY`",
     ),
     key("type", Kind::Type, "what the value becomes; beside `const` and `$id` it may follow from the value"),
     key("default", Kind::Json, "the value in place of NULL"),
@@ -326,11 +332,11 @@ pub(super) const TEST: [Field; 8] = [
         "rows",
         Kind::Rows,
         "`rows.TARGET`: the row that the target gets; only the columns that are named are compared, so `{}` is just a \
-         row",
+         row. Of a target with `explode` a list of all its rows",
     ),
     key("rejects", Kind::Rejects, "all rejects of all targets, in any order; without it there is none"),
-    key("quarantined", Kind::Texts, "targets whose row is set aside"),
-    key("filtered", Kind::Texts, "targets whose row is left out on purpose"),
+    key("quarantined", Kind::Texts, "targets whose row, or one of whose rows, is set aside"),
+    key("filtered", Kind::Texts, "targets whose row, or one of whose rows, is left out on purpose"),
     key("aborts", Kind::Boolean, "`true`: the document stops a run (`on_reject = \"abort\"`)"),
 ];
 

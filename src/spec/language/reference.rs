@@ -18,10 +18,11 @@ fresh. `xdoflow schema` prints the same as a JSON Schema, for editors.
 A file is TOML. Every mistake in it is told with its line and column, all of them at once.
 ";
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     Part { heading: "The file", text: "", fields: &PIPELINE },
     Part { heading: "`source`", text: "The name of the table alone, or a table of these.", fields: &SOURCE },
     Part { heading: "`[target.NAME]`", text: "", fields: &TARGET },
+    Part { heading: "`explode`", text: EXPLODE, fields: &[] },
     Part {
         heading: "`filter`",
         text: "Such as `filter = { from = \"status\", drop = [\"TEST\"] }`.",
@@ -52,6 +53,34 @@ const PARTS: [Part; 9] = [
     Part { heading: "`rejects`", text: "", fields: &REJECT },
 ];
 
+const EXPLODE: &str = "\
+A child table: `explode = \"items\"` makes a row for each element of the array at that path of the document, in their
+order. In such a target a key or a path is one of the element.
+
+```toml
+[target.order_item]
+table = \"order_item\"
+explode = \"items\"                                         # key = [\"order_id\", \"position\"]
+
+[target.order_item.columns]
+order_id = \"$id\"                                          # the row's id: the parent's
+position = \"$position\"                                    # the place of the element, from 1
+sku = \"text\"                                              # a key of the element
+price = { from = \"price.amount\", type = \"numeric\" }
+currency = { from = \"$document.currency\", type = \"text\" }   # a key of the document
+whole = { from = \"$element\", type = \"jsonb\" }           # the element itself, of an array of texts or numbers its value
+```
+
+Casts, options, `filter` and `on_reject` work on elements as on documents, and each element is a row that is loaded,
+quarantined or filtered.
+
+* No rows come of a key that is absent or null, and of `[]`. A blank string, 0 and `false` mean the same, and are counted
+  as a coercion.
+* Anything else that is no array, a string that holds JSON among it, is a reject of the document: `not_an_array`. The
+  rows that it has in the target are left alone.
+* An element that is null is an element: its keys are absent. One that is neither an object nor null, where the target
+  reads keys of elements and nowhere `$element`, is a reject of its row: `not_an_object`.";
+
 const TYPES: &str = "\
 ## Types
 
@@ -67,7 +96,10 @@ pub fn reference() -> String {
     for part in &PARTS {
         page.push_str(&format!("\n## {}\n\n", part.heading));
         if !part.text.is_empty() {
-            page.push_str(&format!("{}\n\n", part.text));
+            page.push_str(&format!("{}\n", part.text));
+        }
+        if !part.text.is_empty() && !part.fields.is_empty() {
+            page.push('\n');
         }
         page.push_str(&table(part.fields));
         if std::ptr::eq(part.fields, &COLUMN) {
@@ -78,6 +110,9 @@ pub fn reference() -> String {
 }
 
 fn table(fields: &[Field]) -> String {
+    if fields.is_empty() {
+        return String::new();
+    }
     // Only options of columns depend on a type.
     let by_type = fields.iter().any(|field| field.of != Types::All);
     let mut text = String::from(if by_type {

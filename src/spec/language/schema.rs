@@ -27,13 +27,13 @@ pub fn json_schema() -> Value {
         "type": { "type": "string", "pattern": pattern(
             &[TEXTS, INTEGERS, FRACTIONS, BOOLEANS, TIMES, "uuid", JSONS], Arrays::Allowed) },
         "column": { "anyOf": [
-            { "const": "$id" },
+            { "enum": ["$id", "$position"] },
             { "$ref": "#/definitions/type" },
             { "$ref": "#/definitions/options" },
         ] },
         "options": options(),
         "source": object(&SOURCE),
-        "target": object(&TARGET),
+        "target": target(),
         "derived": object(&DERIVED),
         "closure": object(&CLOSURE),
         "filter": filter(),
@@ -97,19 +97,29 @@ fn kind(kind: Kind) -> Value {
         Kind::Targets => tables(named("target")),
         Kind::Derived => tables(named("derived")),
         Kind::Tests => json!({ "type": "array", "items": named("test") }),
-        Kind::Rows => json!({
-            "type": "object",
-            "additionalProperties": {
+        Kind::Rows => {
+            let row = json!({
                 "type": "object",
                 "additionalProperties": { "anyOf": [
                     { "type": ["string", "number", "boolean"] },
                     { "type": "object", "properties": { "null": { "const": true } },
                       "required": ["null"], "additionalProperties": false },
                 ] },
-            },
-        }),
+            });
+            json!({
+                "type": "object",
+                "additionalProperties": { "anyOf": [row, { "type": "array", "items": row }] },
+            })
+        }
         Kind::Rejects => json!({ "type": "array", "items": named("reject") }),
     }
+}
+
+/// A key may be left out beside `explode` alone.
+fn target() -> Value {
+    let mut target = object(&TARGET);
+    target["anyOf"] = json!([{ "required": ["key"] }, { "required": ["explode"] }]);
+    target
 }
 
 /// One of `keep` and `drop` stands there.
@@ -127,7 +137,7 @@ fn options() -> Value {
         "then": { "propertyNames": { "enum": ["const", "type", "time"] } },
         "else": { "anyOf": [
             { "required": ["type"] },
-            { "required": ["from"], "properties": { "from": { "enum": ["$id", ["$id"]] } } },
+            { "required": ["from"], "properties": { "from": { "enum": ["$id", ["$id"], "$position", ["$position"]] } } },
         ] },
     })];
     for field in &COLUMN {

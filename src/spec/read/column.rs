@@ -7,7 +7,7 @@ use crate::name::split_parts;
 use crate::schema::{ColumnType, Scalar};
 use crate::spec::KNOWN_FUNCTIONS;
 use crate::spec::language;
-use crate::spec::model::{CastSpec, ColumnSpec, KeyPath, OnReject, Origin, TextRules};
+use crate::spec::model::{Base, CastSpec, ColumnSpec, KeyPath, OnReject, Origin, TextRules};
 use crate::spec::problem::{did_you_mean, meant};
 
 use super::access::{Fields, Reader, Span, Value};
@@ -21,12 +21,27 @@ const BESIDE_CONST: &[&str] = &["const", "type", "time"];
 
 const PATH_HINT: &str = "write a key, a path such as location.lat, or \"odd.key\" with the double quotes";
 
-/// Reads one column; `on_reject` is the target's.
+/// What a column takes from its target.
+#[derive(Clone, Copy)]
+pub(super) struct Within {
+    /// What a value does that cannot be cast, where the column does not say it.
+    pub(super) on_reject: OnReject,
+    /// Where a path begins.
+    pub(super) base: Base,
+}
+
+/// The names of what is no key.
+const ID: &str = "$id";
+const POSITION: &str = "$position";
+const ELEMENT: &str = "$element";
+const DOCUMENT: &str = "$document.";
+
+/// Reads one column.
 pub(super) fn read_column(
     reader: &mut Reader<'_>,
     key: &Spanned<DeString<'_>>,
     value: &Value<'_>,
-    on_reject: OnReject,
+    within: Within,
 ) -> Option<ColumnSpec> {
     let name = key.get_ref();
     if name.is_empty() || name.contains('\0') {
@@ -35,22 +50,26 @@ pub(super) fn read_column(
     let mut column = ColumnSpec {
         name: name.clone().into_owned(),
         position: reader.position(key.span().start),
-        origin: Origin::Keys(vec![KeyPath(vec![name.clone().into_owned()])]),
+        origin: Origin::Keys(vec![KeyPath { base: within.base, steps: vec![name.clone().into_owned()] }]),
         rules: TextRules::default(),
         cast: CastSpec::plain(ColumnType::scalar(Scalar::BigInt)),
         default: None,
-        on_reject,
+        on_reject: within.on_reject,
         references: None,
     };
     match value.get_ref() {
         DeValue::String(text) if text.starts_with('$') => {
-            column.origin = read_from(reader, value)?;
+            column.origin = read_from(reader, value, within.base)?;
+            if matches!(&column.origin, Origin::Keys(paths) if !paths.is_empty()) {
+                let hint = format!("write {{ from = \"{text}\", type = \"…\" }}");
+                reader.report(value.span(), format!("column {name:?} has no type"), hint);
+            }
         }
         DeValue::String(_) => {
             let text = reader.string(value)?;
             column.cast = read_type(reader, text, value.span())?;
         }
-        DeValue::Table(table) => return read_table(reader, table, key.span(), column),
+        DeValue::Table(table) => return read_table(reader, table, key.span(), column, within.base),
         _ => return reader.mismatch("a type or a table of options", value),
     }
     Some(column)
@@ -62,6 +81,7 @@ fn read_table(
     table: &DeTable<'_>,
     place: Span,
     mut column: ColumnSpec,
+    base: Base,
 ) -> Option<ColumnSpec> {
     let fields = Fields::open(reader, table, "option", OPTIONS);
     let cast = read_cast(reader, &fields, place, &column.name);
@@ -77,7 +97,7 @@ fn read_table(
         column.cast = cast?;
         return Some(column);
     }
-    if let Some(origin) = fields.get("from").and_then(|value| read_from(reader, value)) {
+    if let Some(origin) = fields.get("from").and_then(|value| read_from(reader, value, base)) {
         column.origin = origin;
     }
     column.rules = read_rules(reader, &fields);
@@ -116,7 +136,11 @@ fn read_cast(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, place: Span, name
     let cast = match (fields.get("type"), fields.get("const"), fields.get("from")) {
         (Some(value), _, _) => reader.string(value).and_then(|text| read_type(reader, text, value.span())),
         (None, Some(value), _) => type_of(value.get_ref()).map(CastSpec::plain),
-        (None, None, Some(value)) if value.get_ref().as_str().is_some_and(|text| text.starts_with('$')) => {
+        (None, None, Some(value))
+            if value.get_ref().as_str().is_some_and(|text| {
+                text.starts_with('$') && text != ELEMENT && !text.starts_with(DOCUMENT)
+            }) =>
+        {
             Some(CastSpec::plain(ColumnType::scalar(Scalar::BigInt)))
         }
         _ => None,
@@ -193,34 +217,48 @@ fn takes(cast: &CastSpec, value: &DeValue<'_>) -> bool {
     }
 }
 
-/// `from`: `$id`, a key or path, or a list of those.
-fn read_from(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Origin> {
+/// `from`: `$id`, `$position`, a key or path, or a list of those.
+fn read_from(reader: &mut Reader<'_>, value: &Value<'_>, base: Base) -> Option<Origin> {
     let paths = reader.strings(value)?;
-    if let [("$id", _)] = paths.as_slice() {
-        return Some(Origin::Id);
+    match paths.as_slice() {
+        [(ID, _)] => return Some(Origin::Id),
+        [(POSITION, _)] if base == Base::Element => return Some(Origin::Position),
+        _ => {}
     }
     let mut keys = Vec::with_capacity(paths.len());
     for (text, span) in paths {
-        if text == "$id" {
-            reader.report(span, "\"$id\" stands in a list", "it is never absent: write it alone".to_owned());
+        if text == ID || (text == POSITION && base == Base::Element) {
+            let message = format!("{text:?} stands in a list");
+            reader.report(span, message, "it is never absent: write it alone".to_owned());
         } else {
-            keys.extend(read_path(reader, text, span));
+            keys.extend(read_path(reader, text, span, base));
         }
     }
     Some(Origin::Keys(keys))
 }
 
-/// A key or a path.
-pub(super) fn read_path(reader: &mut Reader<'_>, text: &str, span: Span) -> Option<KeyPath> {
-    if text.starts_with('$') {
-        reader.report(span, format!("unknown name {text:?}"), meant("$id"));
+/// A key or a path, which begins at `base` where it does not say otherwise.
+pub(super) fn read_path(reader: &mut Reader<'_>, text: &str, span: Span, base: Base) -> Option<KeyPath> {
+    let (base, written) = match text.strip_prefix(DOCUMENT) {
+        _ if text == ELEMENT && base == Base::Element => return Some(KeyPath { base, steps: Vec::new() }),
+        Some(rest) if base == Base::Element => (Base::Document, rest),
+        _ => (base, text),
+    };
+    if written.starts_with('$') {
+        let known = [POSITION, ELEMENT].contains(&text) || text.starts_with(DOCUMENT);
+        let hint = match (known, base) {
+            (true, Base::Document) => "it is known in a target with explode".to_owned(),
+            (_, Base::Document) => meant(ID),
+            (_, Base::Element) => format!("write {ID}, {POSITION}, {ELEMENT} or {DOCUMENT}KEY"),
+        };
+        reader.report(span, format!("unknown name {text:?}"), hint);
         return None;
     }
-    let segments = split_parts(text);
-    if segments.is_none() {
+    let steps = split_parts(written);
+    if steps.is_none() {
         reader.report(span, format!("{text:?} is not a key or a path"), PATH_HINT.to_owned());
     }
-    segments.map(KeyPath)
+    Some(KeyPath { base, steps: steps? })
 }
 
 /// The rules for the text of a value, which every type has.

@@ -12,6 +12,7 @@
 pub(crate) mod access;
 mod cast;
 mod column;
+mod explode;
 mod json;
 mod pattern;
 mod target;

@@ -7,12 +7,13 @@ use crate::name::TableName;
 use crate::schema::Scalar;
 use crate::spec::language;
 use crate::spec::model::{
-    ClosureSpec, ColumnSpec, DerivedSpec, FilterRule, FilterSpec, OnReject, Origin, TargetSpec,
+    Base, ClosureSpec, ColumnSpec, DerivedSpec, FilterRule, FilterSpec, Origin, TargetSpec,
 };
 use crate::spec::problem::did_you_mean;
 
 use super::access::{Fields, Reader, Value};
-use super::column::{read_column, read_on_reject, read_path};
+use super::column::{Within, read_column, read_on_reject, read_path};
+use super::explode;
 
 const FIELDS: &[&str] = &language::names(&language::TARGET);
 const CLOSURE_KEYS: &[&str] = &language::names(&language::CLOSURE);
@@ -49,7 +50,7 @@ pub(super) fn read_derived(
             return None;
         };
         let text = reader.string(value)?;
-        read_path(reader, text, value.span())
+        read_path(reader, text, value.span(), Base::Document)
     };
     let (parent, child) = (path("parent"), path("child"));
     let target = target?;
@@ -73,12 +74,13 @@ fn read_any_target(
     }
     let entries = reader.table(value)?;
     let fields = Fields::open(reader, entries, "key", known);
+    let explodes = fields.entry("explode");
     for (field, hint) in [
         ("table", "add table = \"…\"".to_owned()),
         ("key", "add key = \"…\": the column that tells one row from another".to_owned()),
         ("columns", format!("add [target.{name}.columns]")),
     ] {
-        if !fields.has(field) {
+        if !fields.has(field) && (field != "key" || explodes.is_none()) {
             reader.missing(key.span(), format!("target {name:?} has no {field:?}"), hint);
         }
     }
@@ -86,7 +88,8 @@ fn read_any_target(
     let on_reject =
         fields.get("on_reject").and_then(|value| read_on_reject(reader, value)).unwrap_or_default();
     let listed = fields.get("columns").and_then(|value| reader.table(value));
-    let columns = listed.map(|listed| read_columns(reader, listed, on_reject));
+    let base = if explodes.is_some() { Base::Element } else { Base::Document };
+    let columns = listed.map(|listed| read_columns(reader, listed, Within { on_reject, base }));
     if let Some((span, _)) = fields.entry("columns")
         && listed.is_some_and(DeTable::is_empty)
     {
@@ -95,16 +98,25 @@ fn read_any_target(
     let merge_key = match (fields.get("key"), listed.zip(columns.as_deref())) {
         (Some(value), Some((listed, columns))) => read_key(reader, value, listed, columns),
         (Some(value), None) => reader.strings(value).map(|_| Vec::new()),
+        (None, Some((_, columns))) if explodes.is_some() => explode::usual_key(reader, key, columns),
         (None, _) => None,
     };
-    let filter = fields.get("filter").map(|value| read_filter(reader, value));
-    Some(TargetSpec {
+    let filter = fields.get("filter").map(|value| read_filter(reader, value, base));
+    let path = explodes.as_ref().map(|(_, value)| explode::read_path_of_array(reader, value));
+    let columns = columns?;
+    let whole = columns.iter().all(Option::is_some);
+    let mut target = TargetSpec {
         name: name.to_owned(),
         table: table?,
         key: merge_key?,
-        columns: columns?.into_iter().flatten().collect(),
+        columns: columns.into_iter().flatten().collect(),
         filter: filter.flatten(),
-    })
+        explode: None,
+    };
+    if let (Some((span, _)), Some(path)) = (explodes, path) {
+        explode::complete(reader, span, &mut target, path?, whole);
+    }
+    Some(target)
 }
 
 /// The name of a table.
@@ -117,12 +129,8 @@ pub(super) fn read_table_name(reader: &mut Reader<'_>, value: &Value<'_>) -> Opt
 }
 
 /// The columns in the order of the file; `None` for one that could not be read.
-fn read_columns(
-    reader: &mut Reader<'_>,
-    listed: &DeTable<'_>,
-    on_reject: OnReject,
-) -> Vec<Option<ColumnSpec>> {
-    listed.iter().map(|(key, value)| read_column(reader, key, value, on_reject)).collect()
+fn read_columns(reader: &mut Reader<'_>, listed: &DeTable<'_>, within: Within) -> Vec<Option<ColumnSpec>> {
+    listed.iter().map(|(key, value)| read_column(reader, key, value, within)).collect()
 }
 
 /// The merge key as indices into the columns.
@@ -175,7 +183,7 @@ fn refuse_cell(reader: &mut Reader<'_>, name: &str, listed: &DeTable<'_>) {
     }
 }
 
-fn read_filter(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<FilterSpec> {
+fn read_filter(reader: &mut Reader<'_>, value: &Value<'_>, base: Base) -> Option<FilterSpec> {
     let entries = reader.table(value)?;
     let fields = Fields::open(reader, entries, "key", FILTER_KEYS);
     if !fields.has("from") {
@@ -187,7 +195,7 @@ fn read_filter(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<FilterSpec>
     }
     let from = fields.get("from").and_then(|value| {
         let text = reader.string(value)?;
-        read_path(reader, text, value.span())
+        read_path(reader, text, value.span(), base)
     });
     let keep = fields.get("keep").and_then(|value| reader.texts(value));
     let drop = fields.get("drop").and_then(|value| reader.texts(value));

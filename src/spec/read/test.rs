@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::json::Json;
 use crate::spec::KNOWN_REASONS;
 use crate::spec::language;
-use crate::spec::model::{ExpectedReject, ExpectedRow, Origin, SourceSpec, TargetSpec, TestSpec};
+use crate::spec::model::{ExpectedReject, ExpectedRow, SourceSpec, TargetSpec, TestSpec};
 use crate::spec::problem::did_you_mean;
 
 use super::access::{Fields, Reader, Span, Value};
@@ -24,16 +24,28 @@ const HOW: &str = "a list of tables, each headed [[test]]";
 /// The names that a test may use.
 pub(super) struct Names {
     /// The targets with their columns, in the order of the file.
-    targets: Vec<(String, Vec<String>)>,
+    targets: Vec<NamedTarget>,
     /// The keys that a document may have; `None` where the targets could not be read whole.
     keys: Option<Vec<String>>,
+}
+
+/// A target, as far as a test needs to know it.
+struct NamedTarget {
+    name: String,
+    columns: Vec<String>,
+    /// Whether it may have any number of rows.
+    explodes: bool,
 }
 
 impl Names {
     /// The names of a pipeline that was read.
     pub(super) fn of(targets: &[TargetSpec], source: &SourceSpec) -> Self {
-        let columns = |target: &TargetSpec| target.columns.iter().map(|column| column.name.clone()).collect();
-        let named = targets.iter().map(|target| (target.name.clone(), columns(target))).collect();
+        let named = targets.iter().map(|target| NamedTarget {
+            name: target.name.clone(),
+            columns: target.columns.iter().map(|column| column.name.clone()).collect(),
+            explodes: target.explode.is_some(),
+        });
+        let named = named.collect();
         Self { targets: named, keys: Some(keys(targets, source)) }
     }
 
@@ -47,13 +59,17 @@ impl Names {
             let columns = target.get_ref().as_table()?.get("columns")?.get_ref().as_table()?;
             Some(columns.keys().map(|key| key.get_ref().clone().into_owned()).collect())
         };
-        let named: Vec<(String, Vec<String>)> = listed
+        let named: Vec<NamedTarget> = listed
             .iter()
-            .map(|(key, target)| (key.get_ref().clone().into_owned(), columns(target).unwrap_or_default()))
+            .map(|(key, target)| NamedTarget {
+                name: key.get_ref().clone().into_owned(),
+                columns: columns(target).unwrap_or_default(),
+                explodes: target.get_ref().get("explode").is_some(),
+            })
             .collect();
         let read_columns: usize =
             targets.iter().flat_map(|targets| targets.iter()).map(|t| t.columns.len()).sum();
-        let whole = named.iter().map(|(_, columns)| columns.len()).sum::<usize>() == read_columns;
+        let whole = named.iter().map(|target| target.columns.len()).sum::<usize>() == read_columns;
         let keys = targets.zip(source).filter(|_| whole).map(|(targets, source)| keys(targets, source));
         Self { targets: named, keys }
     }
@@ -63,12 +79,7 @@ impl Names {
 fn keys(targets: &[TargetSpec], source: &SourceSpec) -> Vec<String> {
     let mut keys = vec![source.id.clone()];
     for target in targets {
-        for column in &target.columns {
-            if let Origin::Keys(paths) = &column.origin {
-                keys.extend(paths.iter().filter_map(|path| path.0.first()).cloned());
-            }
-        }
-        keys.extend(target.filter.iter().filter_map(|filter| filter.from.0.first()).cloned());
+        keys.extend(target.document_keys().map(str::to_owned));
     }
     keys
 }
@@ -125,19 +136,21 @@ impl Names {
         });
         let id = fields.get("id").map(|value| read_id(reader, value));
         let document = fields.get("document").and_then(|value| self.read_document(reader, value));
-        let rows = fields.get("rows").map(|value| self.read_rows(reader, value)).unwrap_or_default();
+        let (rows, loaded) =
+            fields.get("rows").map(|value| self.read_rows(reader, value)).unwrap_or_default();
         let rejects = fields.get("rejects").map(|value| self.read_rejects(reader, value)).unwrap_or_default();
         let mut targets =
             |field: &str| fields.get(field).map(|value| self.read_targets(reader, value)).unwrap_or_default();
         let (quarantined, filtered) = (targets("quarantined"), targets("filtered"));
         let aborts = fields.get("aborts").and_then(|value| reader.boolean(value)).unwrap_or_default();
-        self.refuse_two_fates(reader, &fields, &rows, &quarantined, &filtered);
+        self.refuse_two_fates(reader, &fields, &loaded, &quarantined, &filtered);
         Some(TestSpec {
             name: name?,
             position: reader.position(place.start),
             id: id.unwrap_or(Some(1))?,
             document: document?,
             rows,
+            loaded,
             rejects,
             quarantined: quarantined.into_iter().map(|(target, _)| target).collect(),
             filtered: filtered.into_iter().map(|(target, _)| target).collect(),
@@ -145,26 +158,30 @@ impl Names {
         })
     }
 
-    /// A row is loaded, quarantined or filtered, and nothing of it where the run stops.
+    /// A row is loaded, quarantined or filtered, and nothing of it where the run stops. Of the rows of an array each
+    /// has its own fate.
     fn refuse_two_fates(
         &self,
         reader: &mut Reader<'_>,
         fields: &Fields<'_, '_>,
-        rows: &[ExpectedRow],
+        loaded: &[usize],
         quarantined: &[(usize, Span)],
         filtered: &[(usize, Span)],
     ) {
         let quarantine = quarantined.iter().map(|named| ("quarantined", named, false));
         let filter = filtered.iter().map(|named| ("filtered", named, true));
         for (field, (target, span), is_filter) in quarantine.chain(filter) {
-            let other = if rows.iter().any(|row| row.target == *target) {
+            let explodes = self.targets.get(*target).is_some_and(|target| target.explodes);
+            let other = if explodes {
+                continue;
+            } else if loaded.contains(target) {
                 "rows"
             } else if is_filter && quarantined.iter().any(|(other, _)| other == target) {
                 "quarantined"
             } else {
                 continue;
             };
-            let name = self.targets.get(*target).map_or("", |(name, _)| name);
+            let name = self.targets.get(*target).map_or("", |target| &target.name);
             let message = format!("{name:?} stands in {other:?} and in {field:?}");
             reader.report(span.clone(), message, "a document gives a target one or the other".to_owned());
         }
@@ -201,22 +218,34 @@ impl Names {
         Some(text.to_owned())
     }
 
-    fn read_rows(&self, reader: &mut Reader<'_>, value: &Value<'_>) -> Vec<ExpectedRow> {
-        let Some(listed) = reader.table(value) else { return Vec::new() };
-        let mut rows = Vec::with_capacity(listed.len());
+    /// The rows, and the targets that they are of: all of each target.
+    fn read_rows(&self, reader: &mut Reader<'_>, value: &Value<'_>) -> (Vec<ExpectedRow>, Vec<usize>) {
+        let (mut rows, mut loaded) = (Vec::new(), Vec::new());
+        let Some(listed) = reader.table(value) else { return (rows, loaded) };
         for (key, value) in listed.iter() {
-            let target = self.target(reader, key.get_ref(), key.span());
-            let columns = reader.table(value);
-            let (Some(target), Some(columns)) = (target, columns) else { continue };
-            let mut cells = Vec::with_capacity(columns.len());
-            for (column, value) in columns.iter() {
-                let index = self.column(reader, target, column.get_ref(), column.span());
-                let text = read_cell(reader, column.get_ref(), value);
-                cells.extend(index.zip(text));
+            let Some(target) = self.target(reader, key.get_ref(), key.span()) else { continue };
+            let explodes = self.targets.get(target).is_some_and(|target| target.explodes);
+            let items = match value.get_ref() {
+                DeValue::Array(items) if explodes => &items[..],
+                _ if explodes => {
+                    reader.mismatch::<()>("a list of rows: the target has one for each element", value);
+                    continue;
+                }
+                _ => std::slice::from_ref(value),
+            };
+            for item in items {
+                let Some(columns) = reader.table(item) else { continue };
+                let mut cells = Vec::with_capacity(columns.len());
+                for (column, value) in columns.iter() {
+                    let index = self.column(reader, target, column.get_ref(), column.span());
+                    let text = read_cell(reader, column.get_ref(), value);
+                    cells.extend(index.zip(text));
+                }
+                rows.push(ExpectedRow { target, cells });
             }
-            rows.push(ExpectedRow { target, cells });
+            loaded.push(target);
         }
-        rows
+        (rows, loaded)
     }
 
     fn read_rejects(&self, reader: &mut Reader<'_>, value: &Value<'_>) -> Vec<ExpectedReject> {
@@ -264,7 +293,7 @@ impl Names {
     }
 
     fn target(&self, reader: &mut Reader<'_>, name: &str, span: Span) -> Option<usize> {
-        let names: Vec<&str> = self.targets.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
         let found = names.iter().position(|known| *known == name);
         if found.is_none() {
             reader.report(span, format!("there is no target {name:?}"), did_you_mean(name, &names));
@@ -273,7 +302,7 @@ impl Names {
     }
 
     fn column(&self, reader: &mut Reader<'_>, target: usize, name: &str, span: Span) -> Option<usize> {
-        let (target, columns) = self.targets.get(target)?;
+        let NamedTarget { name: target, columns, .. } = self.targets.get(target)?;
         let found = columns.iter().position(|known| known == name);
         // Where there are no columns at all, that is the problem.
         if found.is_none() && !columns.is_empty() {

@@ -14,7 +14,7 @@ fn column(text: &str) -> ColumnSpec {
 }
 
 fn path(segments: &[&str]) -> KeyPath {
-    KeyPath(segments.iter().map(|segment| (*segment).to_owned()).collect())
+    KeyPath::of_document(segments.iter().map(|segment| (*segment).to_owned()).collect())
 }
 
 fn plain(scalar: Scalar) -> CastSpec {

@@ -1,5 +1,6 @@
 //! The language and every mistake in it, as a user meets them.
 
+mod explode;
 mod folder;
 mod language;
 mod mistakes;

@@ -127,14 +127,19 @@ pub(super) async fn check_not_empty(
         return Ok(None);
     }
     let (why, hint) = if target.derived {
-        ("V1 has no edge to derive a row from", "check the keys of the closure in the pipeline")
-    } else if counts.rows == 0 {
-        ("V1 is empty", "check --source; if V1 is meant to be empty, empty the target yourself")
-    } else {
+        ("V1 has no edge to derive a row from".to_owned(), "check the keys of the closure in the pipeline")
+    } else if counts.rows > 0 {
         (
-            "the filter drops every row of V1",
+            "the filter drops every row of V1".to_owned(),
             "check the filter in the pipeline; if it is meant to, empty the target yourself",
         )
+    } else if let Some(array) = &target.explode {
+        (
+            format!("no document of V1 has an element in {array}"),
+            "check --source, and explode in the pipeline; if it is meant so, empty the target yourself",
+        )
+    } else {
+        ("V1 is empty".to_owned(), "check --source; if V1 is meant to be empty, empty the target yourself")
     };
     let stop = Error::stop(format!("{why}, and the run would delete every row of the target"))
         .detail(format!("{} holds {rows} rows", target.label))
@@ -146,7 +151,7 @@ pub(super) async fn check_not_empty(
 pub(super) fn check_replaceable(counts: &TargetSummary, knows: bool) -> Option<Error> {
     (!knows).then(|| {
         Error::stop(format!("{} rows of V1 were set aside", counts.quarantined))
-            .detail("the merge key is not the row's id, so the rows to keep cannot be told from the rest")
+            .detail("the merge key does not say what a row was made of, so the rows to keep cannot be told from the rest")
             .hint("mend the rows in V1, or run with --mode merge")
     })
 }

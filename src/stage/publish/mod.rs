@@ -37,8 +37,11 @@ pub struct PublishTarget {
     pub columns: Vec<String>,
     /// The merge key.
     pub key: Vec<String>,
-    /// Whether the key is the id of the source row, so that quarantined rows can be told by it.
-    pub key_is_id: bool,
+    /// Whether the key is the id of the source row, and where an array is exploded that and the position: so that
+    /// the rows of a document are known, and those in quarantine can be told by it.
+    pub key_is_own: bool,
+    /// The array of which each element makes a row, where the documents themselves do not.
+    pub explode: Option<String>,
     /// Whether its rows are derived from all documents together.
     pub derived: bool,
 }
@@ -256,7 +259,7 @@ impl Publish<'_> {
     fn merge_of(&self, index: usize, counts: &TargetSummary) -> MergeSql {
         let mut merge = self.merge_sql(index);
         if label(&self.targets[index], counts).is_some() {
-            merge = merge.keep_quarantined(self.rejects);
+            merge = merge.keep_quarantined(self.rejects, self.targets[index].explode.is_some());
         }
         match self.loads[index].way {
             Way::Delta | Way::Changed => merge.listed(&self.gone[index]),
@@ -292,7 +295,7 @@ impl Publish<'_> {
     pub async fn repeated_keys(&self, session: &Session, index: usize) -> Result<Vec<String>> {
         let target = &self.targets[index];
         // A derived target has one row for each pair of nodes.
-        if target.derived || (target.key_is_id && self.unique_source_id) {
+        if target.derived || (target.key_is_own && self.unique_source_id) {
             return Ok(Vec::new());
         }
         let repeated = session.query(&self.merge_sql(index).repeated_keys(), &[]).await?;
@@ -311,12 +314,12 @@ impl Publish<'_> {
 
 /// Quarantined rows that cannot be told by their key might be any row: nothing is deleted then.
 fn knows_quarantined(target: &PublishTarget, counts: &TargetSummary) -> bool {
-    counts.quarantined == 0 || target.key_is_id
+    counts.quarantined == 0 || target.key_is_own
 }
 
 /// The parameter of the statements that delete or count, where quarantined rows are kept.
 fn label<'t>(target: &'t PublishTarget, counts: &TargetSummary) -> Option<&'t str> {
-    (counts.quarantined > 0 && target.key_is_id).then_some(target.label.as_str())
+    (counts.quarantined > 0 && target.key_is_own).then_some(target.label.as_str())
 }
 
 /// The statements of one target.

@@ -158,6 +158,21 @@ impl<'d> Raw<'d> for DiskValue<'d> {
         Ok(())
     }
 
+    fn elements(self, out: &mut Vec<Self>) -> Result<bool, Corrupt> {
+        if self.kind() != Kind::Container {
+            return Ok(false);
+        }
+        let container = self.container()?;
+        if container.shape() != Shape::Array {
+            return Ok(false);
+        }
+        let mut values = container.elements();
+        for _ in 0..container.len() {
+            out.push(values.next()?);
+        }
+        Ok(true)
+    }
+
     #[inline]
     fn is_null(self) -> bool {
         DiskValue::kind(self) == Kind::Null

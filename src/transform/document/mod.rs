@@ -44,6 +44,12 @@ pub trait Raw<'d>: Copy {
         self.find(wanted, found)
     }
 
+    /// Appends the elements of an array, in their order; `false` where it is none.
+    ///
+    /// # Errors
+    /// As those of [`value`](Self::value).
+    fn elements(self, out: &mut Vec<Self>) -> Result<bool, Corrupt>;
+
     /// Whether it is `null`.
     fn is_null(self) -> bool;
 
@@ -157,7 +163,7 @@ impl<R> Found<R> {
 
 impl<R: Copy> Found<R> {
     /// Forgets what was found in another object.
-    fn reset(&mut self, slots: usize) {
+    pub(super) fn reset(&mut self, slots: usize) {
         self.slots.clear();
         self.slots.resize(slots, None);
         self.names.clear();

@@ -101,6 +101,24 @@ impl<'d> Raw<'d> for TextValue<'d> {
         find_any(self.json, wanted, found)
     }
 
+    fn elements(self, out: &mut Vec<Self>) -> Result<bool, Corrupt> {
+        if self.kind != Kind::Array {
+            return Ok(false);
+        }
+        let before = out.len();
+        if elements_canonical(self.json, out).is_ok() {
+            return Ok(true);
+        }
+        out.truncate(before);
+        Ok(match serde_json::from_str::<Vec<&RawValue>>(self.json) {
+            Ok(elements) => {
+                out.extend(elements.into_iter().map(|raw| Self::new(raw.get())));
+                true
+            }
+            Err(_) => false,
+        })
+    }
+
     #[inline]
     fn is_null(self) -> bool {
         self.kind == Kind::Null
@@ -214,6 +232,24 @@ fn find_canonical<'d>(
         match bytes.get(value_end) {
             Some(b',') => at = expect(bytes, value_end, b", \"")?,
             Some(b'}') if value_end + 1 == bytes.len() => return Ok(()),
+            _ => return Err(NotCanonical),
+        }
+    }
+}
+
+/// The elements of an array as `jsonb_out` prints it.
+fn elements_canonical<'d>(json: &'d str, out: &mut Vec<TextValue<'d>>) -> Result<(), NotCanonical> {
+    let bytes = json.as_bytes();
+    if bytes == b"[]" {
+        return Ok(());
+    }
+    let mut at = expect(bytes, 0, b"[")?;
+    loop {
+        let (kind, end) = skip_value(bytes, at)?;
+        out.push(TextValue { kind, json: json.get(at..end).ok_or(NotCanonical)? });
+        match bytes.get(end) {
+            Some(b',') => at = expect(bytes, end, b", ")?,
+            Some(b']') if end + 1 == bytes.len() => return Ok(()),
             _ => return Err(NotCanonical),
         }
     }

@@ -55,6 +55,10 @@ impl ColumnProgram {
                 None => Value::Null,
             },
             Source::Id => Value::Number(row.id_text),
+            Source::Position => match row.element {
+                Some(element) => Value::Number(element.position_text),
+                None => Value::Null,
+            },
             Source::Const(payload) => {
                 buffer.field(payload);
                 return Ok(());
@@ -106,7 +110,8 @@ impl ColumnProgram {
             return Err(self.set_aside(place, reason, scratch, output));
         };
         let raw = self.raw_json(row, scratch)?;
-        write_reject(output, slot, row.id, Reject::cell(target, self, raw, reason));
+        let key = row.key(&self.key);
+        write_reject(output, slot, row.id, Reject::cell(target, self, row, &key, raw, reason));
         match instead {
             Some(payload) => buffer.field(payload),
             None => buffer.null(),
@@ -165,7 +170,8 @@ impl ColumnProgram {
     ) -> NoRow {
         let Place { target, slot, row } = place;
         let Ok(raw) = self.raw_json(row, scratch) else { return NoRow::Corrupt };
-        let reject = Reject { whole_row: true, ..Reject::cell(target, self, raw, reason) };
+        let key = row.key(&self.key);
+        let reject = Reject { whole_row: true, ..Reject::cell(target, self, row, &key, raw, reason) };
         write_reject(output, slot, row.id, reject);
         NoRow::Quarantined
     }
@@ -178,6 +184,7 @@ impl ColumnProgram {
     ) -> Result<Option<&'s str>, Corrupt> {
         let raw = match &self.source {
             Source::Id => return Ok(Some(row.id_text)),
+            Source::Position => return Ok(row.element.map(|element| element.position_text)),
             Source::Const(_) => None,
             Source::Key(key) => row.found.get(*key).copied(),
             Source::Paths(paths) => find_first(paths, row, &mut scratch.inner)?,

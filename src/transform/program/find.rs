@@ -1,6 +1,6 @@
 //! Where values stand in a document: paths, the ends of an edge, the text that a filter asks for.
 
-use super::{EdgePaths, Filter, Path, Row, Scratch};
+use super::{EdgePaths, Filter, Path, Row, Scratch, Start};
 use crate::pgcopy::ondisk::Corrupt;
 use crate::spec::model::FilterRule;
 use crate::transform::closure::Edge;
@@ -23,8 +23,17 @@ pub(super) fn find_first<'d, R: Raw<'d>>(
 
 impl Path {
     /// The value; `None` where it is missing or null.
-    fn find<'d, R: Raw<'d>>(&self, row: &Row<'_, R>, inner: &mut Found<R>) -> Result<Option<R>, Corrupt> {
-        let Some(&(mut raw)) = row.found.get(self.slot) else { return Ok(None) };
+    pub(super) fn find<'d, R: Raw<'d>>(
+        &self,
+        row: &Row<'_, R>,
+        inner: &mut Found<R>,
+    ) -> Result<Option<R>, Corrupt> {
+        let found = match self.start {
+            Start::Key(slot) => row.found.get(slot).copied(),
+            Start::OfDocument(slot) => row.element.and_then(|element| element.document.get(slot).copied()),
+            Start::Element => row.element.map(|element| element.value),
+        };
+        let Some(mut raw) = found else { return Ok(None) };
         if !self.steps.is_empty() {
             match follow(raw, &self.steps, inner)? {
                 Some(found) => raw = found,

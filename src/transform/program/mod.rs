@@ -7,11 +7,13 @@
 //! transform ─ row ─► find the wanted keys (document) ─► each target: write ─► each column: write   cell.rs
 //!                                                                          └ paths, filters         find.rs
 //!                                                                          └ what is rejected       reject.rs
+//!                                             └─► each element of its array: write                 explode.rs
 //! transform_links, transform_delta ─ documents made of links ─► row                                derived.rs
 //! ```
 
 mod cell;
 mod derived;
+mod explode;
 mod find;
 mod reject;
 
@@ -20,7 +22,7 @@ use std::fmt::Write as _;
 use super::cast::Cast;
 use super::document::{Found, Memo, NoKeys, Raw, TextValue, WantedKeys};
 use super::keys::KeyTally;
-use super::output::{Output, Tally};
+use super::output::{Output, Tally, TargetTally};
 use super::rules::Rules;
 use super::value::Reason;
 use crate::error::Error;
@@ -28,6 +30,8 @@ use crate::pgcopy::ondisk::{Corrupt, DiskValue};
 use crate::pgcopy::{Batch, Form, RowBuffer, jsonb_text};
 use crate::spec::model::{FilterRule, OnReject};
 use cell::Place;
+use explode::Element;
+pub use explode::Explode;
 use reject::{Reject, write_reject};
 
 /// A pipeline spec compiled against the tables of its targets. Shared by all threads.
@@ -59,6 +63,8 @@ pub struct TargetProgram {
     pub table: String,
     pub(super) columns: Vec<ColumnProgram>,
     pub(super) filter: Option<Filter>,
+    /// Where each element of an array makes a row.
+    pub(super) explode: Option<Explode>,
     /// The tally's slot of the first column; that of whole rows stands behind the last.
     pub(super) first_slot: usize,
 }
@@ -86,7 +92,9 @@ pub struct ColumnProgram {
 pub enum Source {
     /// The row's id.
     Id,
-    /// A key of the document: nearly all.
+    /// The place of the element in its array.
+    Position,
+    /// A key of the document, or of the element: nearly all.
     Key(usize),
     /// The first of these that is not absent.
     Paths(Vec<Path>),
@@ -94,11 +102,22 @@ pub enum Source {
     Const(Vec<u8>),
 }
 
-/// A wanted key and the steps below it.
+/// Where a path begins, and the steps below.
 #[derive(Debug)]
 pub struct Path {
-    pub(super) slot: usize,
+    pub(super) start: Start,
     pub(super) steps: Vec<WantedKeys>,
+}
+
+/// Where a path begins.
+#[derive(Clone, Copy, Debug)]
+pub enum Start {
+    /// At a wanted key of what the row is made of: the document, or an element of it.
+    Key(usize),
+    /// At a wanted key of the document, where the row is made of an element.
+    OfDocument(usize),
+    /// At the element itself.
+    Element,
 }
 
 /// Rows that are dropped on purpose.
@@ -127,7 +146,10 @@ impl From<Corrupt> for NoRow {
 struct Row<'a, R> {
     id: i64,
     id_text: &'a str,
+    /// The values of what it is made of: the document, or an element of it.
     found: &'a Found<R>,
+    /// Where it is an element.
+    element: Option<&'a Element<'a, R>>,
 }
 
 /// Buffers that live from one document to the next.
@@ -136,6 +158,9 @@ pub(super) struct Scratch<R> {
     memo: Memo,
     /// Of the nested object that a path leads through.
     inner: Found<R>,
+    /// Of an array that is exploded: its elements, and the values of one of them.
+    elements: Vec<R>,
+    of_element: Found<R>,
     id_text: String,
     text: String,
 }
@@ -146,6 +171,8 @@ impl<R> Default for Scratch<R> {
             found: Found::default(),
             memo: Memo::default(),
             inner: Found::default(),
+            elements: Vec::new(),
+            of_element: Found::default(),
             id_text: String::new(),
             text: String::new(),
         }
@@ -250,23 +277,22 @@ impl Program {
         id_text.clear();
         // Writing to a String cannot fail.
         let _ = write!(id_text, "{id}");
-        let row = Row { id, id_text: &id_text, found: &found };
+        let row = Row { id, id_text: &id_text, found: &found, element: None };
         for (closure, edges) in self.closures.iter().zip(&mut output.edges) {
             edges.extend(closure.edge(&row, scratch).map_err(|Corrupt| corrupt(id))?);
         }
         for (index, target) in self.targets.iter().enumerate() {
             // The buffer is taken out so that rejects can be written while a row is open.
             let mut buffer = std::mem::take(&mut output.targets[index]);
-            let written = target.write(&row, &mut buffer, scratch, output);
+            let written = match &target.explode {
+                None => {
+                    let written = target.write(&row, &mut buffer, scratch, output);
+                    count(&mut output.tally.targets[index], written, id)
+                }
+                Some(explode) => target.explode(explode, index, &row, &mut buffer, scratch, output),
+            };
             output.targets[index] = buffer;
-            let tally = &mut output.tally.targets[index];
-            match written {
-                Ok(()) => tally.loaded += 1,
-                Err(NoRow::Quarantined) => tally.quarantined += 1,
-                Err(NoRow::Filtered) => tally.filtered += 1,
-                Err(NoRow::Aborted(error)) => return Err(error),
-                Err(NoRow::Corrupt) => return Err(corrupt(id)),
-            }
+            written?;
         }
         scratch.id_text = id_text;
         scratch.found = found;
@@ -284,12 +310,27 @@ impl Program {
         let raw = document.map(|document| document.json(&mut scratch.text)).transpose();
         let raw = raw.map_err(|Corrupt| corrupt(id))?;
         for (index, target) in self.targets.iter().enumerate() {
-            output.tally.targets[index].quarantined += 1;
+            let tally = &mut output.tally.targets[index];
+            tally.quarantined += 1;
+            tally.elements += u64::from(target.explode.is_some());
             let slot = target.first_slot + target.columns.len();
             write_reject(output, slot, id, Reject::row(&target.table, raw, Reason::NotAnObject));
         }
         Ok(())
     }
+}
+
+/// Counts what became of a row; an error where that stops the run.
+#[inline]
+fn count(tally: &mut TargetTally, written: Result<(), NoRow>, id: i64) -> Result<(), Error> {
+    match written {
+        Ok(()) => tally.loaded += 1,
+        Err(NoRow::Quarantined) => tally.quarantined += 1,
+        Err(NoRow::Filtered) => tally.filtered += 1,
+        Err(NoRow::Aborted(error)) => return Err(error),
+        Err(NoRow::Corrupt) => return Err(corrupt(id)),
+    }
+    Ok(())
 }
 
 fn corrupt(id: i64) -> Error {

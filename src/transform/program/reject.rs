@@ -1,6 +1,6 @@
 //! What goes into the quarantine: a cell or a row that could not be transformed, with its value as JSON.
 
-use super::{ColumnProgram, TargetProgram};
+use super::{ColumnProgram, Row, TargetProgram};
 use crate::pgcopy::JSONB_VERSION;
 use crate::transform::output::{Output, REJECT_COLUMNS, Rule};
 use crate::transform::value::Reason;
@@ -15,28 +15,32 @@ pub(super) struct Reject<'a> {
     /// The reason in other words than its own.
     pub(super) text: Option<&'a str>,
     pub(super) whole_row: bool,
+    /// Of an element.
+    pub(super) position: Option<i64>,
 }
 
 impl<'a> Reject<'a> {
     pub(super) fn row(table: &'a str, raw: Option<&'a str>, reason: Reason) -> Self {
-        Self { table, column: None, key: None, raw, reason, text: None, whole_row: true }
+        Self { table, column: None, key: None, raw, reason, text: None, whole_row: true, position: None }
     }
 
-    pub(super) fn cell(
+    pub(super) fn cell<R>(
         target: &'a TargetProgram,
         column: &'a ColumnProgram,
+        row: &Row<'_, R>,
+        key: &'a str,
         raw: Option<&'a str>,
         reason: Reason,
     ) -> Self {
-        let (name, key) = (column.name.as_str(), column.key.as_str());
         Self {
             table: &target.table,
-            column: Some(name),
+            column: Some(&column.name),
             key: Some(key),
             raw,
             reason,
             text: None,
             whole_row: false,
+            position: row.element.map(|element| element.position),
         }
     }
 }
@@ -61,6 +65,10 @@ pub(super) fn write_reject(output: &mut Output, slot: usize, id: i64, reject: Re
     rows.field(reject.reason.code().as_bytes());
     rows.field(reject.text.unwrap_or(reject.reason.message()).as_bytes());
     rows.field(&[u8::from(reject.whole_row)]);
+    match reject.position {
+        Some(position) => rows.field(&position.to_be_bytes()),
+        None => rows.null(),
+    }
     rows.end_row();
     output.tally.rejects += 1;
     output.tally.count(slot, Rule::Rejected(reject.reason), id);
