@@ -25,11 +25,11 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | 5 | [`cli`]: the only floor that prints, reads the terminal, the arguments or the environment |
-//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`history`], [`estimate`], [`drift`], [`check`], [`doctor`], [`verify`], [`rejects`], [`dump`], [`selftest`], [`workspace`], [`mod@bench`], [`profile`] and [`scaffold`]: what documents hold, and a draft from it |
+//! | 4 | [`pipeline`]: THE DATA PATH, top to bottom in one file; [`plan`], [`status`], [`history`], [`mod@report`], [`estimate`], [`drift`], [`check`], [`doctor`], [`verify`], [`rejects`], [`dump`], [`selftest`], [`workspace`], [`mod@bench`], [`profile`] and [`scaffold`]: what documents hold, and a draft from it |
 //! | 3 | [`stage`]: extract, transform, load, staging, publish, ledger; no stage imports another |
 //! | 2 | [`transform`]: documents to rows, CPU only; [`sqlgen`]: the same as SQL; [`lineage`]: where each column comes from; [`pg`]: the only user of `tokio_postgres` |
 //! | 1 | [`spec`]: pipeline files; [`pgcopy`]: COPY BINARY without I/O; [`partition`]: sizes to partitions; [`fingerprint`]: what a run saw of each row |
-//! | 0 | the vocabulary: [`error`], [`name`], [`schema`], [`json`], [`progress`], [`summary`] |
+//! | 0 | the vocabulary: [`error`], [`name`], [`schema`], [`json`], [`progress`], [`measured`], [`summary`]; [`page`]: the shell of an HTML page |
 //!
 //! Beside the floors stand [`generate`], [`catalog`] and [`ddl`] (a workspace to try things on),
 //! [`import`] (the user's mapping file as pipeline files) and [`server`] (a private PostgreSQL for the
@@ -59,7 +59,9 @@ pub mod history;
 pub mod import;
 pub mod json;
 pub mod lineage;
+pub mod measured;
 pub mod name;
+pub mod page;
 pub mod partition;
 pub mod pg;
 pub mod pgcopy;
@@ -68,6 +70,7 @@ pub mod plan;
 pub mod profile;
 pub mod progress;
 pub mod rejects;
+pub mod report;
 pub mod scaffold;
 pub mod schema;
 pub mod selftest;

@@ -5,8 +5,11 @@
 //! phase ends at exactly 100 %.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::measured::clocks::Reading;
+use crate::measured::{Clocks, Sample};
 
 /// The counters of one run.
 #[derive(Debug)]
@@ -27,8 +30,9 @@ pub struct EntityProgress {
     phase: AtomicU8,
     /// Milliseconds since the start of the run at which the entity's current phase began.
     phase_since_ms: AtomicU64,
-    /// When the entity's read began and its publish ended, in milliseconds since the run's start.
+    /// When the entity's read began, its publish began and its publish ended, in milliseconds since the run's start.
     began_ms: AtomicU64,
+    publish_began_ms: AtomicU64,
     ended_ms: AtomicU64,
     rows_total: AtomicU64,
     targets: AtomicU64,
@@ -39,6 +43,7 @@ pub struct EntityProgress {
     publish_done: AtomicU64,
     publish_total: AtomicU64,
     rejects: AtomicU64,
+    clocks: Arc<Clocks>,
 }
 
 /// Where an entity stands.
@@ -130,6 +135,19 @@ pub struct EntitySnapshot {
     pub publish: Meter,
     /// Rejected cells and rows so far.
     pub rejects: u64,
+    /// How busy its stages were so far.
+    pub busy: Reading,
+}
+
+/// When an entity was in which phase, in milliseconds since the start of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moments {
+    /// It was begun to be copied.
+    pub began_ms: u64,
+    /// Its publish began; none where it has not.
+    pub publish_began_ms: Option<u64>,
+    /// It was committed; else now.
+    pub ended_ms: u64,
 }
 
 /// A position that never passes its total.
@@ -166,8 +184,9 @@ impl Progress {
         let now = self.now_ms();
         match phase {
             Phase::Copying => entity.began_ms.store(now, Relaxed),
+            Phase::Publishing => entity.publish_began_ms.store(now, Relaxed),
             Phase::Done => entity.ended_ms.store(now, Relaxed),
-            Phase::Waiting | Phase::Publishing => {}
+            Phase::Waiting => {}
         }
         entity.phase_since_ms.store(now, Relaxed);
         entity.phase.store(phase as u8, Relaxed);
@@ -199,6 +218,33 @@ impl Progress {
         self.started.elapsed()
     }
 
+    /// When an entity was in which phase; nothing of one that waits.
+    pub fn moments(&self, index: usize) -> Option<Moments> {
+        let entity = &self.entities[index];
+        let phase = Phase::from_u8(entity.phase.load(Relaxed));
+        let moment = |ms: &AtomicU64| ms.load(Relaxed);
+        (phase > Phase::Waiting).then(|| Moments {
+            began_ms: moment(&entity.began_ms),
+            // An entity of which nothing had changed is done without a publish.
+            publish_began_ms: Some(moment(&entity.publish_began_ms)).filter(|ms| *ms > 0),
+            ended_ms: if phase == Phase::Done { moment(&entity.ended_ms) } else { self.now_ms() },
+        })
+    }
+
+    /// The counters of all entities together, as they are now.
+    pub fn sample(&self) -> Sample {
+        let sum = |counter: fn(&EntityProgress) -> &AtomicU64| -> u64 {
+            self.entities.iter().map(|entity| counter(entity).load(Relaxed)).sum()
+        };
+        Sample {
+            at_ms: self.now_ms(),
+            rows_read: sum(|entity| &entity.read_rows),
+            rows_loaded: sum(|entity| &entity.load_rows),
+            bytes_read: sum(|entity| &entity.read_bytes),
+            bytes_loaded: sum(|entity| &entity.load_bytes),
+        }
+    }
+
     fn now_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -222,6 +268,7 @@ impl EntityProgress {
             phase: AtomicU8::new(Phase::Waiting as u8),
             phase_since_ms: zero(),
             began_ms: zero(),
+            publish_began_ms: zero(),
             ended_ms: zero(),
             rows_total: zero(),
             targets: zero(),
@@ -232,7 +279,19 @@ impl EntityProgress {
             publish_done: zero(),
             publish_total: zero(),
             rejects: zero(),
+            clocks: Arc::default(),
         }
+    }
+
+    /// Its clocks.
+    pub fn clocks(&self) -> &Arc<Clocks> {
+        &self.clocks
+    }
+
+    /// Rows and bytes that came from V1 so far, and bytes that were sent.
+    pub fn moved(&self) -> (u64, u64, u64) {
+        let counters = (&self.read_rows, &self.read_bytes, &self.load_bytes);
+        (counters.0.load(Relaxed), counters.1.load(Relaxed), counters.2.load(Relaxed))
     }
 
     /// Says how many rows the snapshot holds and how many targets each of them goes to.
@@ -303,6 +362,7 @@ impl EntityProgress {
             load: Meter::new(self.load_rows.load(Relaxed), load_total, bytes(&self.load_bytes)),
             publish: Meter::new(self.publish_done.load(Relaxed), publish_total, 0),
             rejects: self.rejects.load(Relaxed),
+            busy: self.clocks.read_off(),
         }
     }
 }

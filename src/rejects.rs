@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::name::literal;
-use crate::pg::{ByteStream, Database, Session};
+use crate::pg::{ByteStream, Database, Row, Session};
 
 /// Which rejects.
 #[derive(Clone, Debug, Default)]
@@ -136,22 +136,50 @@ pub async fn list(target: &Database, selection: &Selection, limit: u32) -> Resul
                 sample_ids: row.get(5),
             })
             .collect(),
-        values: values
-            .iter()
-            .map(|row| RejectedValue {
-                run_id: row.get(0),
-                entity: row.get(1),
-                source_id: row.get(2),
-                table: row.get(3),
-                column: row.get(4),
-                key: row.get(5),
-                raw: row.get(6),
-                reason: row.get(7),
-                resolved: row.get(8),
-            })
-            .collect(),
+        values: values.iter().map(rejected_value).collect(),
     })
 }
+
+fn rejected_value(row: &Row) -> RejectedValue {
+    RejectedValue {
+        run_id: row.get(0),
+        entity: row.get(1),
+        source_id: row.get(2),
+        table: row.get(3),
+        column: row.get(4),
+        key: row.get(5),
+        raw: row.get(6),
+        reason: row.get(7),
+        resolved: row.get(8),
+    }
+}
+
+/// What a run rejected, by column and reason, the most frequent first; and up to `each` values of each, long ones
+/// cut.
+pub async fn by_reason(
+    target: &Database,
+    run_id: i64,
+    each: u32,
+) -> Result<(Vec<RejectSum>, Vec<RejectedValue>)> {
+    let sums = list(target, &Selection { run: Some(run_id), ..Selection::default() }, 0).await?.sums;
+    let session = open(target).await?;
+    let values = session.query(SAMPLES, &[&run_id, &i64::from(each), &CUT]).await?;
+    Ok((sums, values.iter().map(rejected_value).collect()))
+}
+
+/// So many characters of a value are enough to know it by.
+const CUT: i32 = 200;
+
+const SAMPLES: &str = "
+    SELECT run_id, entity, source_id, target_table, target_column, key,
+           CASE WHEN length(raw) > $3 THEN left(raw, $3) || '…' ELSE raw END, reason, resolved
+    FROM (
+        SELECT run_id, entity, source_id, target_table, target_column, key, raw::text AS raw, reason, reason_code,
+               resolved_at IS NOT NULL AS resolved,
+               row_number() OVER (PARTITION BY entity, target_table, target_column, reason_code
+                                  ORDER BY source_id) AS number
+        FROM xdoflow.rejects WHERE run_id = $1) numbered
+    WHERE number <= $2 ORDER BY entity, target_table, target_column, reason_code, source_id";
 
 /// Writes the selected rejects as CSV with a header. Returns how many bytes that took.
 pub async fn export(target: &Database, selection: &Selection, out: &mut dyn Write) -> Result<u64> {

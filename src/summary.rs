@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::measured::Bottleneck;
 
 /// How staging becomes the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -35,7 +36,7 @@ impl Mode {
 }
 
 /// In which form the documents of V1 are to be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReadChoice {
     /// As the server keeps them where it lends them out and a sample reads the same both ways, else as text.
@@ -47,8 +48,30 @@ pub enum ReadChoice {
     Raw,
 }
 
+/// What a run was asked for, beside its mode; the ledger keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunSettings {
+    /// Whether only what moved since the last run was to be read.
+    pub changed: bool,
+    /// In which form documents were to be read.
+    pub read: ReadChoice,
+    /// Lanes, and threads that transform.
+    pub jobs: u64,
+    /// Whether all rows were to be staged.
+    pub stage_all: bool,
+    /// Whether rejected values were to stay out of the quarantine.
+    pub no_raw: bool,
+    /// How many rejects an entity might have.
+    pub max_rejects: Option<u64>,
+    /// The same, for a hundred rows read.
+    pub max_reject_percent: Option<f64>,
+    /// How many rows of a target might be deleted, in words.
+    pub max_deletes: String,
+}
+
 /// In which form the documents of V1 were read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReadPath {
     /// As the text that the server prints.
@@ -113,6 +136,8 @@ pub struct RunSummary {
     pub elapsed_ms: u64,
     /// In the order of the command line.
     pub entities: Vec<EntitySummary>,
+    /// Its narrow place; none where too little was measured to say.
+    pub bottleneck: Option<Bottleneck>,
 }
 
 /// What of an entity an earlier run had staged. The rows of a target are those that were kept, and those read.

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::meter::peak_bytes;
 use crate::error::{Error, Result};
+use crate::measured::peak_rss_bytes;
 
 /// How often the memory of the process is looked at. The system keeps the peak, so that only what the last
 /// moments add to it can be missed.
@@ -70,7 +70,7 @@ pub async fn run(program: &Program, arguments: &[String]) -> Result<Ran> {
         let (printed, told) = thread::scope(|scope| {
             scope.spawn(|| {
                 while !over.load(Relaxed) {
-                    peak.fetch_max(peak_bytes(pid).unwrap_or(0), Relaxed);
+                    peak.fetch_max(peak_rss_bytes(&pid.to_string()).unwrap_or(0), Relaxed);
                     thread::sleep(LOOK_EVERY);
                 }
             });

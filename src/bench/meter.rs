@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::measured::peak_rss_bytes;
 use crate::pg::Session;
 
 /// Ticks a second in `/proc`, on every Linux.
@@ -79,7 +80,7 @@ impl Meter {
             client_cpu_ms,
             server_cpu_ms,
             wal_bytes: session.count(&written, &[]).await?,
-            rss_peak_bytes: rss_peak_bytes.or_else(|| peak_bytes(std::process::id())),
+            rss_peak_bytes: rss_peak_bytes.or_else(|| peak_rss_bytes("self")),
         })
     }
 }
@@ -137,14 +138,6 @@ fn server_ticks(pid: u32) -> Option<u64> {
             return Some(before + children);
         }
     }
-}
-
-/// The most memory that a process has held; nothing of one that has ended.
-pub fn peak_bytes(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }
 
 /// Lets the peak of this process begin anew. Where the system refuses, it stays that of all its life.
@@ -210,7 +203,7 @@ mod tests {
 
     #[test]
     fn this_process_has_used_some_memory_and_its_children_count() {
-        assert!(peak_bytes(std::process::id()).is_some_and(|bytes| bytes > 1 << 20));
+        assert!(peak_rss_bytes("self").is_some_and(|bytes| bytes > 1 << 20));
         assert!(own_ticks().is_some());
         assert!(server_ticks(std::process::id()).is_some());
         assert_eq!(server_ticks(u32::MAX), None);

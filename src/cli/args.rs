@@ -25,7 +25,7 @@ pub use make::{
 pub use run::{OnlyArgs, PlanArgs, RunArgs, WorkArgs};
 pub use tools::{
     CompletionsArgs, ConfigArgs, ConfigCommand, ConfigShowArgs, DoctorArgs, DriftArgs, HistoryArgs,
-    LineageArgs, LineageFormat, ManArgs, SchemaArgs,
+    LineageArgs, LineageFormat, ManArgs, ReportArgs, SchemaArgs,
 };
 pub use trial::{BenchArgs, DemoArgs, GenerateArgs};
 
@@ -70,6 +70,8 @@ pub enum Command {
     Drift(DriftArgs),
     /// List past runs, or show the whole of one
     History(HistoryArgs),
+    /// Report on a run: what it did, where its time went, what it rejected, whether V2 was verified since
+    Report(ReportArgs),
     /// List, export or retry the values that were rejected
     Rejects(RejectsArgs),
     /// Prove that V2 is what V1 says, cell by cell, or name what differs
@@ -146,6 +148,13 @@ pub struct PipelineArgs {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct ProgressArgs {
     /// How to show progress on standard error
+    ///
+    /// With json each line is an object. {"event": "note"} has elapsed_ms and a text. {"event": "progress"} is of one
+    /// entity, every second and at each phase: elapsed_ms; entity; phase, which is copying, publishing or done; rows
+    /// read of total (0 while it is not known) and bytes; load_rows, accounted for over all targets; publish_rows;
+    /// rejects. Of a run also lanes that work and batches in_flight now; read_busy_ms, transform_busy_ms,
+    /// compare_busy_ms and load_busy_ms so far, summed over lanes; run_eta_ms, the time that the whole run has to go,
+    /// or null.
     #[arg(long, value_name = "FORM", value_enum, default_value_t = ProgressMode::Auto)]
     pub progress: ProgressMode,
 }

@@ -195,6 +195,7 @@ impl Stage {
             safety: Safety::default(),
             changed: false,
             progress,
+            verbose: false,
         };
         run(request, signals).await
     }

@@ -85,6 +85,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "report",
+        &[
+            ("xdoflow report", "the last run"),
+            ("xdoflow report 12 --html run-12.html", "run 12 as a page with charts, to pass on"),
+            ("xdoflow report --md | head -1", "a message for the chat"),
+        ],
+    ),
+    (
         "rejects",
         &[
             ("xdoflow rejects", "what the last run of each entity rejected"),

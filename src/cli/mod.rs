@@ -26,6 +26,7 @@ mod progress;
 mod rejects;
 mod report;
 mod run;
+mod run_report;
 mod scaffold;
 mod schema;
 mod signals;
@@ -79,6 +80,7 @@ async fn execute(arguments: &Arguments, signals: &Signals) -> Result<ExitCode> {
         Command::Rejects(rejects) => rejects::execute(rejects, signals).await,
         Command::Test(test) => test::execute(test, signals).await,
         Command::Doctor(doctor) => doctor::execute(doctor, signals).await,
+        Command::Report(report) => run_report::execute(report, signals).await,
         Command::Drift(drift) => drift::execute(drift, signals).await,
         Command::History(history) => history::execute(history, signals).await,
         Command::Verify(verify) => verify::execute(verify, signals).await,

@@ -98,6 +98,7 @@ async fn execute_retry(arguments: &RetryArgs, signals: &Signals) -> Result<ExitC
         safety: Safety { no_raw: arguments.no_raw, ..Safety::default() },
         changed: false,
         progress: arguments.progress.progress,
+        verbose: false,
     };
     let summary = run(request, signals).await?;
     if arguments.json {

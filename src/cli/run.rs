@@ -37,6 +37,7 @@ pub async fn execute(arguments: &RunArgs, signals: &Signals) -> Result<ExitCode>
         }
         None => Request::of(work, databases, purpose)?,
     };
+    let request = Request { verbose: arguments.verbose, ..request };
     let (run_id, mut outcome) = request.attempt_with(work.from.as_deref(), signals).await;
     if let Ok(summary) = &mut outcome {
         summary.skipped = resumed.map(|run| run.published).unwrap_or_default();
@@ -112,6 +113,8 @@ pub struct Request {
     /// Read only what has changed since the last run.
     pub changed: bool,
     pub progress: ProgressMode,
+    /// Show the stage that is busiest, too.
+    pub verbose: bool,
 }
 
 impl Request {
@@ -163,6 +166,7 @@ impl Request {
             },
             changed: work.changed,
             progress: work.progress.progress,
+            verbose: false,
         })
     }
 
@@ -226,7 +230,7 @@ async fn attempt(request: Request, signals: &Signals) -> (Option<i64>, Result<Ru
     };
     let entities = request.specs.iter().map(|spec| spec.entity.clone());
     let progress = Arc::new(Progress::with_words(entities, words));
-    let ticker = Ticker::start(request.progress, Arc::clone(&progress));
+    let ticker = Ticker::start_with(request.progress, Arc::clone(&progress), request.verbose);
     let job = Job {
         specs: request.specs,
         source: request.databases.source,

@@ -1,16 +1,12 @@
 //! The lineage as Markdown, and as a page of HTML that is complete in itself.
 
 use super::{ColumnLineage, Lineage, TargetLineage};
+use crate::page::{escape, page};
 
 const STYLE: &str = "\
-:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
-body { max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
 nav ul { columns: 16rem; }
-table { border-collapse: collapse; width: 100%; min-width: 46rem; }
-th, td { text-align: left; vertical-align: top; padding: .25rem .6rem; border-bottom: 1px solid #8884; }
-.scroll { overflow-x: auto; }
-code { font: 13px/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
-small { opacity: .7; }
+table { width: 100%; min-width: 46rem; }
+small { color: var(--faint); }
 ";
 
 const HEADINGS: [&str; 6] =
@@ -62,7 +58,8 @@ pub fn html(all: &[Lineage]) -> String {
         for target in &lineage.targets {
             let anchor = escape(&format!("{}.{}", lineage.entity, target.name));
             list.push_str(&format!("<li><a href=\"#{anchor}\">{anchor}</a></li>\n"));
-            let headings: String = HEADINGS.iter().map(|heading| format!("<th>{heading}</th>")).collect();
+            let headings: String =
+                HEADINGS.iter().map(|heading| format!("<th scope=\"col\">{heading}</th>")).collect();
             let body: String = target.columns.iter().map(table_row).collect();
             sections.push_str(&format!(
                 "<h3 id=\"{anchor}\">{} <small>{}</small></h3>\n<p>{}</p>\n<div class=\"scroll\"><table>\n\
@@ -73,12 +70,8 @@ pub fn html(all: &[Lineage]) -> String {
             ));
         }
     }
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>xdoflow lineage</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>Lineage</h1>\n<p>{REMARK}</p>\n<nav><ul>\n{list}</ul></nav>\n{sections}</body>\n\
-         </html>\n"
-    )
+    let body = format!("<h1>Lineage</h1>\n<p>{REMARK}</p>\n<nav><ul>\n{list}</ul></nav>\n{sections}");
+    page("xdoflow lineage", STYLE, &body)
 }
 
 fn table_row(column: &ColumnLineage) -> String {
@@ -149,10 +142,6 @@ fn tag_code(text: &str) -> String {
     format!("<code>{}</code>", escape(text))
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::sample;
@@ -196,7 +185,7 @@ mod tests {
             "{page}"
         );
         assert!(page.contains("<td>always <code>&quot;x&quot;</code></td>"), "{page}");
-        for outside in ["http", "src=", "@import", "<script"] {
+        for outside in ["http:", "https:", "src=", "@import", "<script"] {
             assert!(!page.contains(outside), "{outside}");
         }
         for tag in ["html", "head", "body", "style", "table", "tr", "td", "h2", "h3", "code", "li"] {

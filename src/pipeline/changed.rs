@@ -312,7 +312,9 @@ impl Fingerprints {
                     Some(permit) => permit,
                     None => this.run.free_lane().await?,
                 };
-                this.lane().await
+                let clocks = Arc::clone(this.run.job.progress.entity(this.plan.index).clocks());
+                let _at_work = clocks.lane(0);
+                clocks.scan.time(this.lane()).await
             });
         }
         while let Some(lane) = running.join_next().await {
@@ -446,7 +448,8 @@ impl Fingerprints {
         summary.forecast = matches!(job.safety.purpose, Purpose::Plan { .. }).then(Forecast::default);
         let session = job.target.connect(&format!("publish {}", self.plan.entity)).await?;
         session.batch("BEGIN").await?;
-        ledger::record(&session, ledger.run_id(), &summary).await?;
+        let measured = self.run.measured_of(&self.plan);
+        ledger::record(&session, ledger.run_id(), &summary, &measured).await?;
         session.batch("COMMIT").await?;
         job.progress.enter(self.plan.index, Phase::Done);
         summary.elapsed_ms = millis(progress.elapsed());

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Damaged;
 use crate::partition::Partition;
 use crate::stage::extract::SourceSnapshot;
-use crate::stage::transform::Transform;
+use crate::stage::transform::{IN_FLIGHT_PER_LANE, Transform};
 use crate::summary::Way;
 use crate::transform::closure::delta::Delta;
 use crate::transform::closure::{self, BadEdge, Edges, Forest, LinkChunk};
@@ -98,14 +98,20 @@ impl EntityRun {
         };
         let (transform, mut outputs) =
             Transform::new(Arc::clone(&derived.program), Arc::clone(&self.run.pool));
+        let clocks = Arc::clone(self.clocks());
+        let _at_work = clocks.lane(IN_FLIGHT_PER_LANE);
+        let timed = Arc::clone(&clocks);
         let gone = Arc::new(Mutex::new(Vec::new()));
         let gone_here = Arc::clone(&gone);
         let make = async move {
             let key = derived.key.clone();
             transform.submit(move |program| program.reject_edges(&bad, &key)).await?;
             for chunk in links.chunks() {
-                let (links, gone) = (links.clone(), Arc::clone(&gone_here));
-                transform.submit(move |program| links.transform(program, chunk, &gone)).await?;
+                let (links, gone, clocks) = (links.clone(), Arc::clone(&gone_here), Arc::clone(&timed));
+                let work = move |program: &Program| {
+                    clocks.transform.time_of(|| links.transform(program, chunk, &gone))
+                };
+                transform.submit(work).await?;
             }
             Ok(())
         };

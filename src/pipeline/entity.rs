@@ -12,6 +12,7 @@ use super::piece::{Brought, Lane, Piece, Queue};
 use super::resume::{Head, Kept};
 use super::way::{self, Chosen};
 use crate::error::{Error, Result};
+use crate::measured::Clocks;
 use crate::name::TableName;
 use crate::partition::{IdRange, Partition};
 use crate::pg::sql::{self, TargetSql};
@@ -22,7 +23,7 @@ use crate::progress::Phase;
 use crate::stage::compare::{Comparison, RowForm};
 use crate::stage::extract::SourceSnapshot;
 use crate::stage::ledger::Ledger;
-use crate::stage::load::Writer;
+use crate::stage::load::{Table, Writer};
 use crate::stage::pieces;
 use crate::stage::publish;
 use crate::stage::staging::Staging;
@@ -112,16 +113,20 @@ impl EntityRun {
             }
         };
         let is = |chosen: &Chosen, way| chosen.way == way;
-        let mut direct = None;
+        let mut direct_session = None;
         if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
             let session = job.target.connect(&format!("publish {}", plan.entity)).await?;
             publish::begin(&session, &plan.targets, LockMode::Writers).await?;
             // From here on nobody can write; until here somebody may have.
             chosen = way::choose(job, &plan, &scope, &publish::are_empty(&session, &plan.targets).await?);
             if chosen.iter().any(|chosen| is(chosen, Way::Direct)) {
-                direct = Some(Writer::new(session, copies(&plan, &staging, &chosen)));
+                direct_session = Some(session);
             }
         }
+        let clocks = job.progress.entity(plan.index).clocks();
+        clocks.expect_targets(chosen.iter().map(|chosen| is(chosen, Way::Direct)));
+        let loads = tables(&plan, &staging, &chosen, clocks);
+        let direct = direct_session.map(|session| Writer::new(session, loads));
         let own = plan.program.targets().len();
         let compares = chosen.iter().any(|chosen| is(chosen, Way::Delta));
         let (image, visible) = if compares {
@@ -223,6 +228,11 @@ impl EntityRun {
             .then(|| self.staging.pieces.clone())
     }
 
+    /// The clocks of the entity.
+    pub(super) fn clocks(&self) -> &Arc<Clocks> {
+        self.run.job.progress.entity(self.plan.index).clocks()
+    }
+
     /// How many pieces wait.
     pub(super) fn pieces(&self) -> usize {
         lock(&self.queue).len()
@@ -262,7 +272,7 @@ impl EntityRun {
         let session = self.run.job.target.connect(&format!("load {}", self.plan.entity)).await?;
         // Staging is thrown away with the run: its commits need not reach the disk.
         session.batch("SET synchronous_commit = off").await?;
-        Ok(Writer::new(session, copies(&self.plan, &self.staging, &self.chosen)))
+        Ok(Writer::new(session, tables(&self.plan, &self.staging, &self.chosen, self.clocks())))
     }
 
     /// Begins to compare a piece with those targets that are compared.
@@ -347,7 +357,7 @@ impl EntityRun {
         let mut bytes = 0;
         let mut tuples = rows.tuples(comparison.columns());
         loop {
-            let all = comparison.compare(&mut tuples).await?;
+            let all = self.clocks().targets()[target].compare.time(comparison.compare(&mut tuples)).await?;
             bytes += self.stage_found(brought, target, comparison, writer).await?;
             if all {
                 return Ok(bytes);
@@ -395,7 +405,7 @@ impl EntityRun {
         writer: &mut Option<Writer>,
     ) -> Result<()> {
         loop {
-            let all = comparison.finish().await?;
+            let all = self.clocks().targets()[target].compare.time(comparison.finish()).await?;
             self.stage_found(brought, target, &mut comparison, writer).await?;
             if all {
                 break;
@@ -448,9 +458,9 @@ impl EntityRun {
     }
 }
 
-/// The COPY statements of a writer: for each target into itself or its staging table, for each into its list
-/// of rows that are gone, and into the rejects.
-fn copies(plan: &EntityPlan, staging: &Staging, chosen: &[Chosen]) -> Vec<String> {
+/// The tables of a writer: for each target itself or its staging table, for each its list of rows that are gone,
+/// and the rejects.
+fn tables(plan: &EntityPlan, staging: &Staging, chosen: &[Chosen], clocks: &Clocks) -> Vec<Table> {
     let targets = plan.targets.iter().zip(chosen).zip(&staging.targets).map(|((target, chosen), staged)| {
         let table = if chosen.way == Way::Direct { &target.info.name } else { staged };
         sql::copy_into(table, &target.columns)
@@ -460,7 +470,10 @@ fn copies(plan: &EntityPlan, staging: &Staging, chosen: &[Chosen]) -> Vec<String
     };
     let gone = staging.gone.iter().map(|table| sql::copy_into(table, names(&sql::GONE_COLUMNS)));
     let rejects = sql::copy_into(&staging.rejects, names(&REJECT_COLUMNS));
-    targets.chain(gone).chain([rejects]).collect()
+    let of_targets = || clocks.targets().iter().map(|target| Arc::clone(&target.load));
+    let clocks = of_targets().chain(of_targets()).chain([Arc::clone(&clocks.rejects)]);
+    let copies = targets.chain(gone).chain([rejects]);
+    copies.zip(clocks).map(|(copy, clock)| Table { copy, clock }).collect()
 }
 
 /// Waits for a lock; what another thread that panicked has left is whole, each change being one step.

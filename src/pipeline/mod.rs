@@ -16,6 +16,7 @@ mod changed;
 mod derive;
 mod drift;
 mod entity;
+mod measure;
 mod only;
 mod piece;
 mod publish;
@@ -32,6 +33,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Fate, Result};
+use crate::measured::bottleneck;
 use crate::pg::Database;
 use crate::pg::fingerprint::ServerIdentity;
 use crate::pgcopy::RowBuffer;
@@ -45,12 +47,14 @@ use crate::stage::scan::Earlier;
 use crate::stage::staging::{self, Staging};
 use crate::stage::transform::Transform;
 use crate::summary::{EntitySummary, Mode, ReadChoice, RunSummary};
+use crate::transform::Program;
 
 pub use crate::stage::ledger::{Resumable, resumable};
 pub use crate::stage::publish::MaxDeletes;
 pub use budget::RejectBudget;
 use changed::{Fingerprints, Scope};
 use entity::{EntityRun, Start};
+use measure::Meter;
 pub use only::Only;
 use piece::{Brought, Lane, Piece};
 use resume::Kept;
@@ -129,6 +133,9 @@ struct Run {
     counted: Vec<OnceLock<u64>>,
     /// For each entity the ids that alone are read, once the snapshot stands, where it is not all of them.
     only: OnceLock<Vec<Vec<i64>>>,
+    /// Known once the pipelines are compiled.
+    plans: OnceLock<Vec<Arc<EntityPlan>>>,
+    meter: Meter,
 }
 
 /// Runs a job to its end, or until `interrupted` is ready. Either all targets of an entity are
@@ -149,10 +156,13 @@ pub async fn run(job: Job, interrupted: impl Future<Output = ()>) -> Result<RunS
         run_id: OnceLock::new(),
         source_server: OnceCell::new(),
         only: OnceLock::new(),
+        plans: OnceLock::new(),
+        meter: Meter::default(),
     });
     let outcome = tokio::select! {
         outcome = Arc::clone(&run).attempt() => outcome,
         () = interrupted => Err(Error::interrupted()),
+        never = run.sample() => match never {},
     };
     match outcome {
         Ok(summary) => Ok(summary),
@@ -165,7 +175,9 @@ impl Run {
         let job = &self.job;
         let entities: Vec<String> = job.specs.iter().map(|spec| spec.entity.clone()).collect();
         let plans = plan::plan(&job.source, &job.target, &job.specs, job.safety.no_raw).await?;
-        let source = job.source.redacted();
+        // Nobody else sets them.
+        let _ = self.plans.set(plans.clone());
+        let (source, settings) = (job.source.redacted(), job.settings());
         let new_run = NewRun {
             mode: job.mode,
             prune: job.prune,
@@ -174,11 +186,13 @@ impl Run {
             dry_run: job.safety.purpose != Purpose::Publish,
             resumes: job.resume,
             source: &source,
+            settings: &settings,
         };
         let waits = |text: String| job.progress.tell(text);
         let ledger = Arc::new(Ledger::begin(&job.target, &new_run, job.safety.wait, waits).await?);
         let run_id = *self.run_id.get_or_init(|| ledger.run_id());
         job.progress.set_run_id(run_id);
+        self.meter.begin(ledger.session()).await;
         // What a dead run has staged stays for who resumes it, until another run is to publish.
         if job.safety.purpose == Purpose::Publish {
             for entity in &entities {
@@ -209,7 +223,8 @@ impl Run {
         while let Some(done) = running.join_next().await {
             joined(done)?;
         }
-        ledger.finish(&job.target).await?;
+        let measured = self.measured(Some(ledger.session())).await;
+        ledger.finish(&job.target, &measured).await?;
 
         let entities = plans.iter().map(|plan| plan.summary.get().cloned());
         let entities = entities.collect::<Option<Vec<EntitySummary>>>();
@@ -222,6 +237,7 @@ impl Run {
             skipped: Vec::new(),
             elapsed_ms: millis(job.progress.elapsed()),
             entities: entities.ok_or_else(|| Error::stop("an entity was not published"))?,
+            bottleneck: bottleneck(&measured),
         })
     }
 
@@ -387,7 +403,8 @@ impl Run {
                     session.batch(&Staging::new(resumed, &spec.entity, targets).drop_sql()).await?;
                 }
             }
-            ledger::end_badly(&session, run_id, end, error.message()).await
+            let measured = self.measured(Some(&session)).await;
+            ledger::end_badly(&session, run_id, end, error.message(), &measured).await
         };
         let swept = swept.await;
         let error = if resumable {
@@ -420,6 +437,8 @@ async fn copy_partition(
     brought: &mut Brought,
 ) -> Result<()> {
     let progress = entity.run.job.progress.entity(entity.plan.index);
+    let clocks = progress.clocks();
+    let flight = clocks.flight();
     if let Some(writer) = &mut lane.writer {
         writer.begin().await?;
     }
@@ -430,13 +449,16 @@ async fn copy_partition(
         Transform::new(Arc::clone(&entity.plan.program), Arc::clone(&entity.run.pool));
     let (rows, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
     let (rows_read, bytes_read) = (&rows, &bytes);
-    let found = &mut *brought;
+    let (found, flight) = (&mut *brought, &flight);
     let read = async move {
-        while let Some(batch) = batches.next().await? {
+        while let Some(batch) = clocks.read.time(batches.next()).await? {
             progress.read(batch.len() as u64, batch.bytes() as u64);
             rows_read.fetch_add(batch.len() as u64, Relaxed);
             bytes_read.fetch_add(batch.bytes() as u64, Relaxed);
-            transform.submit(move |program| program.transform(&batch)).await?;
+            flight.up();
+            let timed = Arc::clone(clocks);
+            let work = move |program: &Program| timed.transform.time_of(|| program.transform(&batch));
+            clocks.full.time(transform.submit(work)).await?;
         }
         Ok(())
     };
@@ -454,6 +476,7 @@ async fn copy_partition(
             progress.load(rows, bytes);
             found.told.rows += rows;
             found.told.bytes += bytes;
+            flight.down();
         }
         entity.finish(found, comparisons, writer).await
     };

@@ -30,6 +30,7 @@ use crate::partition::Partition;
 use crate::pg::{Session, Side};
 use crate::stage::load::Writer;
 use crate::stage::pieces;
+use crate::stage::transform::IN_FLIGHT_PER_LANE;
 use crate::transform::Tally;
 use crate::transform::closure::{Edge, Edges};
 
@@ -168,6 +169,8 @@ impl EntityRun {
     /// Copies pieces until none is left.
     pub(super) async fn lane(self: Arc<Self>, _permit: OwnedSemaphorePermit) -> Result<()> {
         lock(&self.queue).begin();
+        let clocks = Arc::clone(self.clocks());
+        let _at_work = clocks.lane(IN_FLIGHT_PER_LANE);
         let mut lane = None;
         loop {
             let next = lock(&self.queue).next();

@@ -92,7 +92,7 @@ impl EntityRun {
         match job.safety.purpose {
             Purpose::Publish | Purpose::DryRun => {
                 publish.apply(&session, &mut summary).await?;
-                ledger::record(&session, run_id, &summary).await?;
+                ledger::record(&session, run_id, &summary, &self.run.measured_of(plan)).await?;
                 let rejects = &self.staging.rejects;
                 let only_new = self.scope.changes().is_some();
                 ledger::keep_rejects(&session, run_id, &plan.entity, rejects, only_new).await?;
@@ -110,7 +110,7 @@ impl EntityRun {
         if job.safety.purpose != Purpose::Publish {
             // Everything was done or counted as it would have been; what stays is the record of it.
             session.batch("ROLLBACK; BEGIN").await?;
-            ledger::record(&session, run_id, &summary).await?;
+            ledger::record(&session, run_id, &summary, &self.run.measured_of(plan)).await?;
         }
         session.batch(&self.staging.drop_sql()).await?;
         session.batch("COMMIT").await?;

@@ -6,10 +6,13 @@
 
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use crate::error::{Error, Fate, Result};
+use crate::measured::{EntityMeasured, Measured};
 use crate::name::{TableName, quote};
 use crate::pg::{Database, Session};
-use crate::summary::{EntitySummary, Mode, TargetSummary};
+use crate::summary::{EntitySummary, Mode, RunSettings, TargetSummary};
 use crate::transform::output::REJECT_COLUMNS;
 
 /// How long a server may take to end the sessions of a program that was killed.
@@ -53,6 +56,8 @@ pub struct NewRun<'a> {
     pub entities: &'a [String],
     /// Where V1 is, without a secret.
     pub source: &'a str,
+    /// What else it was asked for.
+    pub settings: &'a RunSettings,
 }
 
 impl Ledger {
@@ -82,8 +87,8 @@ impl Ledger {
             .await?;
         let run_id = session
             .query_one(
-                "INSERT INTO xdoflow.runs (mode, prune, partial, dry_run, resumes, entities, source, version)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING run_id",
+                "INSERT INTO xdoflow.runs (mode, prune, partial, dry_run, resumes, entities, source, version, settings)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb) RETURNING run_id",
                 &[
                     &run.mode.name(),
                     &run.prune,
@@ -93,6 +98,7 @@ impl Ledger {
                     &run.entities,
                     &run.source,
                     &env!("CARGO_PKG_VERSION"),
+                    &json(run.settings)?,
                 ],
             )
             .await?
@@ -120,14 +126,16 @@ impl Ledger {
         })
     }
 
-    /// Marks the run as done.
+    /// Marks the run as done, and keeps what it measured.
     ///
     /// Everything is published by now: a session that was lost is no reason to fail.
-    pub async fn finish(&self, target: &Database) -> Result<()> {
-        let sql = "UPDATE xdoflow.runs SET state = 'done', finished_at = now() WHERE run_id = $1";
-        match self.session.execute(sql, &[&self.run_id]).await {
+    pub async fn finish(&self, target: &Database, measured: &Measured) -> Result<()> {
+        let sql = "UPDATE xdoflow.runs SET state = 'done', finished_at = now(), measured = $2::text::jsonb
+                   WHERE run_id = $1";
+        let measured = json(measured)?;
+        match self.session.execute(sql, &[&self.run_id, &measured]).await {
             Err(error) if error.fate() == Fate::Retry => {
-                target.connect("finish").await?.execute(sql, &[&self.run_id]).await?;
+                target.connect("finish").await?.execute(sql, &[&self.run_id, &measured]).await?;
             }
             done => {
                 done?;
@@ -203,15 +211,22 @@ pub async fn resumable(target: &Database, run: Option<i64>) -> Result<Resumable>
 
 /// Marks a run as ended badly, from a session of its own: the run's own may be gone. Returns the
 /// entities that it had published before.
-pub async fn end_badly(session: &Session, run_id: i64, end: BadEnd, message: &str) -> Result<Vec<String>> {
+pub async fn end_badly(
+    session: &Session,
+    run_id: i64,
+    end: BadEnd,
+    message: &str,
+    measured: &Measured,
+) -> Result<Vec<String>> {
     let state = match end {
         BadEnd::Failed => "failed",
         BadEnd::Interrupted => "interrupted",
     };
     session
         .execute(
-            "UPDATE xdoflow.runs SET state = $2, message = $3, finished_at = now() WHERE run_id = $1",
-            &[&run_id, &state, &message],
+            "UPDATE xdoflow.runs SET state = $2, message = $3, finished_at = now(), measured = $4::text::jsonb
+             WHERE run_id = $1",
+            &[&run_id, &state, &message, &json(measured)?],
         )
         .await?;
     let rows = session
@@ -221,13 +236,25 @@ pub async fn end_badly(session: &Session, run_id: i64, end: BadEnd, message: &st
 }
 
 /// Records what the run did to an entity. Runs in the transaction that publishes it.
-pub async fn record(session: &Session, run_id: i64, entity: &EntitySummary) -> Result<()> {
+pub async fn record(
+    session: &Session,
+    run_id: i64,
+    entity: &EntitySummary,
+    measured: &EntityMeasured,
+) -> Result<()> {
     let changed = entity.changed.as_ref().is_some_and(|changed| changed.used);
     session
         .execute(
-            "INSERT INTO xdoflow.run_entities (run_id, entity, rows_read, rejects, changed)
-             VALUES ($1, $2, $3, $4, $5)",
-            &[&run_id, &entity.entity, &count(entity.rows_read), &count(entity.rejects), &changed],
+            "INSERT INTO xdoflow.run_entities (run_id, entity, rows_read, rejects, changed, measured)
+             VALUES ($1, $2, $3, $4, $5, $6::text::jsonb)",
+            &[
+                &run_id,
+                &entity.entity,
+                &count(entity.rows_read),
+                &count(entity.rejects),
+                &changed,
+                &json(measured)?,
+            ],
         )
         .await?;
     for target in &entity.targets {
@@ -334,6 +361,24 @@ async fn record_target(session: &Session, run_id: i64, entity: &str, target: &Ta
     Ok(())
 }
 
+/// Where the server's log is, for [`wal_bytes_since`]; none where it may not be asked, as on a standby.
+pub async fn wal_place(session: &Session) -> Option<String> {
+    let row = session.query_one("SELECT pg_current_wal_insert_lsn()::text", &[]).await.ok()?;
+    row.get(0)
+}
+
+/// How many bytes the server has written to its log since, whoever caused them.
+pub async fn wal_bytes_since(session: &Session, place: &str) -> Option<u64> {
+    let sql = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $1::text::pg_lsn)::bigint";
+    session.count(sql, &[&place]).await.ok()
+}
+
+/// A value as the columns of type jsonb take it.
+fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| Error::stop(format!("cannot write JSON for the ledger: {error}")))
+}
+
 /// A count as the server keeps it.
 fn count(rows: u64) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
@@ -341,9 +386,11 @@ fn count(rows: u64) -> i64 {
 
 /// Whether the ledger is there, with everything that this version needs.
 pub async fn is_current(session: &Session) -> Result<bool> {
-    let present = "SELECT count(*) = 1 FROM pg_attribute
-         WHERE attrelid = to_regclass('xdoflow.runs') AND attname = 'resumes'
-           AND to_regclass('xdoflow.fingerprint_edges') IS NOT NULL";
+    let present = "SELECT count(*) = 3 FROM pg_attribute
+         WHERE (attrelid = to_regclass('xdoflow.runs') AND attname IN ('resumes', 'measured')
+             OR attrelid = to_regclass('xdoflow.run_entities') AND attname = 'measured')
+           AND NOT attisdropped AND to_regclass('xdoflow.fingerprint_edges') IS NOT NULL
+           AND to_regclass('xdoflow.verifications') IS NOT NULL AND to_regclass('xdoflow.drift') IS NOT NULL";
     Ok(session.query_one(present, &[]).await?.get(0))
 }
 

@@ -27,6 +27,9 @@ CREATE TABLE IF NOT EXISTS xdoflow.runs (
 ALTER TABLE xdoflow.runs ADD COLUMN IF NOT EXISTS dry_run boolean NOT NULL DEFAULT false;
 -- The run that it went on with.
 ALTER TABLE xdoflow.runs ADD COLUMN IF NOT EXISTS resumes bigint;
+-- What else it was asked for, and what it measured of itself: the shapes RunSettings and Measured.
+ALTER TABLE xdoflow.runs ADD COLUMN IF NOT EXISTS settings jsonb;
+ALTER TABLE xdoflow.runs ADD COLUMN IF NOT EXISTS measured jsonb;
 
 -- One row for each entity that a run has published, written in the transaction of its data.
 CREATE TABLE IF NOT EXISTS xdoflow.run_entities (
@@ -93,6 +96,21 @@ CREATE INDEX IF NOT EXISTS rejects_open ON xdoflow.rejects (entity, source_id) W
 
 -- Whether only rows that had changed were read; the rejects of the others are those of the runs before.
 ALTER TABLE xdoflow.run_entities ADD COLUMN IF NOT EXISTS changed boolean NOT NULL DEFAULT false;
+-- What was measured of it until its publish: for runs that never came to write runs.measured.
+ALTER TABLE xdoflow.run_entities ADD COLUMN IF NOT EXISTS measured jsonb;
+
+-- One row for each verify whose role may write here.
+CREATE TABLE IF NOT EXISTS xdoflow.verifications (
+    verification_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    verified_at timestamptz NOT NULL DEFAULT now(),
+    equal boolean NOT NULL,
+    -- The percentage of the rows that was compared; NULL is all.
+    sample double precision,
+    elapsed_ms bigint NOT NULL,
+    entities text[] NOT NULL,
+    -- For each target: entity, table, rows_checked, difference_count.
+    targets jsonb NOT NULL
+);
 
 -- What the fingerprints of an entity are worth; see fingerprint::state. Written in the transaction of its data,
 -- deleted by a publish that they do not stand for.

@@ -9,7 +9,10 @@
 //! The server reports an error only at the end of a COPY: rows count as loaded when [`Writer::flush`] has
 //! returned.
 
+use std::sync::Arc;
+
 use crate::error::Result;
+use crate::measured::Clock;
 use crate::pg::{Loader, Session};
 use crate::pgcopy::RowBuffer;
 
@@ -25,17 +28,24 @@ pub struct Writer {
     pending_bytes: usize,
 }
 
+/// A table that is loaded.
+pub struct Table {
+    /// Its `COPY … FROM STDIN`.
+    pub copy: String,
+    /// Raised while its rows are sent, and while the server takes the last of them.
+    pub clock: Arc<Clock>,
+}
+
 /// A table, and the rows that wait for it.
 struct Pending {
-    /// Its `COPY … FROM STDIN`.
-    copy: String,
+    table: Table,
     rows: RowBuffer,
 }
 
 impl Writer {
-    /// Takes a session, in a transaction or not, and the COPY statement of each table.
-    pub fn new(session: Session, copies: Vec<String>) -> Self {
-        let tables = copies.into_iter().map(|copy| Pending { copy, rows: RowBuffer::default() }).collect();
+    /// Takes a session, in a transaction or not, and the tables.
+    pub fn new(session: Session, tables: Vec<Table>) -> Self {
+        let tables = tables.into_iter().map(|table| Pending { table, rows: RowBuffer::default() }).collect();
         Self { session, tables, open: None, pending_bytes: 0 }
     }
 
@@ -47,7 +57,7 @@ impl Writer {
         if let Some((open, loader)) = &mut self.open
             && *open == table
         {
-            return loader.send(rows).await;
+            return self.tables[table].table.clock.time(loader.send(rows)).await;
         }
         self.pending_bytes += rows.len();
         self.tables[table].rows.append(rows);
@@ -65,15 +75,16 @@ impl Writer {
         let Some(table) = most.filter(|&table| !self.tables[table].rows.is_empty()) else { return Ok(()) };
         let rows = std::mem::take(&mut self.tables[table].rows);
         self.pending_bytes -= rows.len();
-        let mut loader = Loader::open(&self.session, &self.tables[table].copy).await?;
-        loader.send(rows).await?;
+        let Table { copy, clock } = &self.tables[table].table;
+        let mut loader = Loader::open(&self.session, copy).await?;
+        clock.time(loader.send(rows)).await?;
         self.open = Some((table, loader));
         Ok(())
     }
 
     async fn close(&mut self) -> Result<()> {
         match self.open.take() {
-            Some((_, loader)) => loader.finish().await.map(|_| ()),
+            Some((table, loader)) => self.tables[table].table.clock.time(loader.finish()).await.map(|_| ()),
             None => Ok(()),
         }
     }

@@ -14,9 +14,12 @@
 //! order, or they are few enough to be sorted in memory, and each lane takes the next range, so that all
 //! cores compute what is expected, which is most of the work. Other keys are sorted by the servers in
 //! one go.
+//!
+//! What was found is noted in the ledger of the target, where there is one and the role may write to it.
 
 mod compare;
 mod findings;
+mod note;
 mod report;
 mod rows;
 mod table;
@@ -25,6 +28,7 @@ mod unexpected;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures::future::try_join_all;
 use tokio::task::JoinSet;
@@ -102,13 +106,20 @@ struct Pending {
     columns: usize,
 }
 
-/// Compares both databases, or stops when `interrupted` is ready. Nothing is written.
+/// Compares both databases, or stops when `interrupted` is ready. Nothing is written but a row of the ledger.
 pub async fn verify(job: Job, interrupted: impl Future<Output = ()>) -> Result<VerifyReport> {
     let databases = [job.source.clone(), job.target.clone()];
+    let began = Instant::now();
+    let (sample, entities) = (job.sample, job.specs.iter().map(|spec| spec.entity.clone()).collect());
     let outcome = tokio::select! {
         outcome = attempt(job) => outcome,
         () = interrupted => Err(Error::interrupted()),
     };
+    if let Ok(report) = &outcome {
+        let noted = note::Noted { report, entities, sample, elapsed: began.elapsed() };
+        // What was found does not depend on it.
+        let _ = noted.write(&databases[1]).await;
+    }
     if let Err(error) = outcome {
         return Err(match try_join_all(databases.iter().map(Database::end_backends)).await {
             Ok(_) => error,

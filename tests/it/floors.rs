@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 /// The floor of a module of the crate's root.
 fn floor(module: &str) -> Option<u8> {
     Some(match module {
-        "error" | "name" | "schema" | "json" | "progress" | "summary" => 0,
+        "error" | "name" | "schema" | "json" | "progress" | "measured" | "page" | "summary" => 0,
         "spec" | "pgcopy" | "partition" | "catalog" | "fingerprint" => 1,
         "transform" | "sqlgen" | "lineage" | "pg" | "generate" | "ddl" | "import" | "server" => 2,
         "stage" => 3,
-        "pipeline" | "plan" | "status" | "estimate" | "drift" | "history" | "check" | "doctor" | "verify"
-        | "selftest" | "rejects" | "workspace" | "bench" | "dump" | "profile" | "scaffold" => 4,
+        "pipeline" | "plan" | "status" | "estimate" | "drift" | "history" | "report" | "check" | "doctor"
+        | "verify" | "selftest" | "rejects" | "workspace" | "bench" | "dump" | "profile" | "scaffold" => 4,
         "cli" => 5,
         _ => return None,
     })
@@ -19,13 +19,15 @@ fn floor(module: &str) -> Option<u8> {
 
 /// Modules of one floor that may use one another, beside the modules below them. The vocabulary of floor
 /// 0 is one thing.
-const SAME_FLOOR: [(&str, &str); 6] = [
+const SAME_FLOOR: [(&str, &str); 8] = [
     ("pipeline", "plan"),
     ("check", "plan"),
     ("verify", "plan"),
     ("bench", "plan"),
     ("doctor", "check"),
     ("scaffold", "profile"),
+    ("report", "history"),
+    ("report", "rejects"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

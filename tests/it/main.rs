@@ -49,6 +49,7 @@ mod publish;
 mod quarantine;
 mod raw;
 mod rejects;
+mod report;
 mod resume;
 mod scaffold;
 mod schema;

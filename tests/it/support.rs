@@ -151,8 +151,9 @@ impl Database {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program();
         command.env("XDOFLOW_SOURCE", &self.url).args(arguments);
-        let works = ["run", "plan", "status", "check", "verify", "rejects", "history", "drift", "doctor"]
-            .contains(&arguments[0]);
+        let works =
+            ["run", "plan", "status", "check", "verify", "rejects", "history", "report", "drift", "doctor"]
+                .contains(&arguments[0]);
         let elsewhere = arguments.iter().any(|argument| ["--source", "--target"].contains(argument));
         if works && !elsewhere && self.grant(arguments) {
             let as_role =

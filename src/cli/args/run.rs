@@ -84,7 +84,7 @@ pub struct RunArgs {
     /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Show what was coerced and rejected, column by column
+    /// Show what was coerced and rejected, column by column, and the narrow place; while it runs, the busiest stage
     #[arg(short, long)]
     pub verbose: bool,
     /// Run a shell command once the run has ended, well or not: the result as JSON on its standard input

@@ -39,6 +39,31 @@ pub struct HistoryArgs {
 
 #[derive(Debug, Args)]
 #[command(
+    after_help = "Only the ledger in the target is asked. A run of an older version is reported without what that did not\n\
+                  measure. Rejected values may be personal data: --no-values leaves them out."
+)]
+pub struct ReportArgs {
+    /// The number of the run [default: the last one]
+    #[arg(value_name = "RUN", value_parser = clap::value_parser!(i64).range(1..))]
+    pub run: Option<i64>,
+    /// Write a page with charts, complete in itself; - is standard output
+    #[arg(long, value_name = "FILE", group = "form")]
+    pub html: Option<PathBuf>,
+    /// Print Markdown; its first paragraph fits a chat message
+    #[arg(long, group = "form")]
+    pub md: bool,
+    /// Print all of it as one JSON object
+    #[arg(long, group = "form")]
+    pub json: bool,
+    /// Leave rejected values out: only their places and the reasons are told
+    #[arg(long)]
+    pub no_values: bool,
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
     after_help = "Nothing is changed. Each finding is ok, a warning (a run works, but not as well as it could), a\n\
                   problem (a run would stop), or unknown (SQL cannot see it).\n\
                   Exit codes: 0 no problem; 1 problems; 2 wrong usage or pipeline; 130 interrupted."

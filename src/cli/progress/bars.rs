@@ -22,6 +22,8 @@ pub(super) struct Bars {
     multi: MultiProgress,
     term: Box<dyn TermLike>,
     style: Style,
+    /// Whether the present bottleneck is shown, too.
+    verbose: bool,
     bars: Vec<Slot>,
 }
 
@@ -39,13 +41,13 @@ enum Look {
 
 impl Bars {
     /// Bars on standard error.
-    pub fn new(style: Style) -> Self {
+    pub fn new(style: Style, verbose: bool) -> Self {
         let term = Term::buffered_stderr();
-        Self::on(ProgressDrawTarget::term(term.clone(), 1), Box::new(term), style)
+        Self::on(ProgressDrawTarget::term(term.clone(), 1), Box::new(term), style, verbose)
     }
 
-    fn on(target: ProgressDrawTarget, term: Box<dyn TermLike>, style: Style) -> Self {
-        Self { multi: MultiProgress::with_draw_target(target), term, style, bars: Vec::new() }
+    fn on(target: ProgressDrawTarget, term: Box<dyn TermLike>, style: Style, verbose: bool) -> Self {
+        Self { multi: MultiProgress::with_draw_target(target), term, style, verbose, bars: Vec::new() }
     }
 
     fn size(&self) -> Size {
@@ -111,7 +113,7 @@ impl Display for Bars {
 
     fn show(&mut self, now: &Snapshot, tracker: &Tracker, entered: &[Entered]) {
         let size = self.size();
-        self.set(frame(now, tracker, size, self.style));
+        self.set(frame(now, tracker, size, self.style, self.verbose));
         let done = entered.iter().filter(|entered| entered.phase == Phase::Done);
         let done: Vec<String> = done
             .filter_map(|entered| tracker.of(now).nth(entered.entity))
@@ -155,7 +157,7 @@ mod tests {
     fn bars(style: Style) -> (Bars, InMemoryTerm) {
         let term = InMemoryTerm::new(12, 80);
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 1);
-        (Bars::on(target, Box::new(term.clone()), style), term)
+        (Bars::on(target, Box::new(term.clone()), style, false), term)
     }
 
     fn show(bars: &mut Bars, snapshots: &[Snapshot]) {

@@ -33,6 +33,13 @@ struct Line<'a> {
     load_rows: u64,
     publish_rows: u64,
     rejects: u64,
+    lanes: u64,
+    in_flight: u64,
+    read_busy_ms: u64,
+    transform_busy_ms: u64,
+    compare_busy_ms: u64,
+    load_busy_ms: u64,
+    run_eta_ms: Option<u64>,
 }
 
 /// Something that is told in words.
@@ -48,7 +55,8 @@ impl<W: Write> Json<W> {
         Self { out, next: EVERY }
     }
 
-    fn line(&mut self, elapsed: Duration, seen: &EntitySnapshot, phase: Phase) {
+    fn line(&mut self, elapsed: Duration, seen: &EntitySnapshot, phase: Phase, tracker: &Tracker) {
+        let busy = seen.busy;
         let line = Line {
             event: "progress",
             elapsed_ms: millis(elapsed),
@@ -60,6 +68,13 @@ impl<W: Write> Json<W> {
             load_rows: seen.load.rows,
             publish_rows: seen.publish.rows,
             rejects: seen.rejects,
+            lanes: busy.lanes,
+            in_flight: busy.in_flight,
+            read_busy_ms: busy.read_us / 1000,
+            transform_busy_ms: busy.transform_us / 1000,
+            compare_busy_ms: busy.compare_us / 1000,
+            load_busy_ms: busy.load_us / 1000,
+            run_eta_ms: tracker.run.eta().map(millis),
         };
         self.write(&line);
     }
@@ -78,10 +93,10 @@ impl<W: Write + Send> Display for Json<W> {
         Duration::from_millis(10)
     }
 
-    fn show(&mut self, now: &Snapshot, _tracker: &Tracker, entered: &[Entered]) {
+    fn show(&mut self, now: &Snapshot, tracker: &Tracker, entered: &[Entered]) {
         for entered in entered {
             if let Some(seen) = now.entities.get(entered.entity) {
-                self.line(now.elapsed, seen, entered.phase);
+                self.line(now.elapsed, seen, entered.phase, tracker);
             }
         }
         if now.elapsed >= self.next {
@@ -89,7 +104,7 @@ impl<W: Write + Send> Display for Json<W> {
             let under_way = |seen: &EntitySnapshot| matches!(seen.phase, Phase::Copying | Phase::Publishing);
             for (index, seen) in now.entities.iter().enumerate().filter(|(_, seen)| under_way(seen)) {
                 if !entered.iter().any(|entered| entered.entity == index) {
-                    self.line(now.elapsed, seen, seen.phase);
+                    self.line(now.elapsed, seen, seen.phase, tracker);
                 }
             }
         }
@@ -110,6 +125,16 @@ mod tests {
     use super::*;
     use crate::cli::progress::layout::samples::{at, participants, users};
 
+    /// What a line says where no clock was raised.
+    macro_rules! idle {
+        () => {
+            concat!(
+                r#""lanes":0,"in_flight":0,"read_busy_ms":0,"transform_busy_ms":0,"compare_busy_ms":0,"#,
+                r#""load_busy_ms":0,"run_eta_ms":null}"#
+            )
+        };
+    }
+
     #[test]
     fn a_line_a_second_and_one_for_each_phase_in_order() {
         let mut json = Json::new(Vec::new());
@@ -124,17 +149,21 @@ mod tests {
             show(&at(900, [users(Phase::Done), participants(Phase::Copying)])),
             concat!(
                 r#"{"event":"progress","elapsed_ms":900,"entity":"users","phase":"copying","rows":335,"#,
-                r#""total":335,"bytes":402000,"load_rows":1675,"publish_rows":1675,"rejects":0}"#,
+                r#""total":335,"bytes":402000,"load_rows":1675,"publish_rows":1675,"rejects":0,"#,
+                idle!(),
                 "\n",
                 r#"{"event":"progress","elapsed_ms":900,"entity":"users","phase":"publishing","rows":335,"#,
-                r#""total":335,"bytes":402000,"load_rows":1675,"publish_rows":1675,"rejects":0}"#,
+                r#""total":335,"bytes":402000,"load_rows":1675,"publish_rows":1675,"rejects":0,"#,
+                idle!(),
                 "\n",
                 r#"{"event":"progress","elapsed_ms":900,"entity":"users","phase":"done","rows":335,"#,
-                r#""total":335,"bytes":402000,"load_rows":1675,"publish_rows":1675,"rejects":0}"#,
+                r#""total":335,"bytes":402000,"load_rows":1675,"publish_rows":1675,"rejects":0,"#,
+                idle!(),
                 "\n",
                 r#"{"event":"progress","elapsed_ms":900,"entity":"participants","phase":"copying","#,
                 r#""rows":301213,"total":702072,"bytes":237958270,"load_rows":280828,"#,
-                r#""publish_rows":0,"rejects":1234}"#,
+                r#""publish_rows":0,"rejects":1234,"#,
+                idle!(),
                 "\n",
             )
         );
@@ -144,7 +173,8 @@ mod tests {
             concat!(
                 r#"{"event":"progress","elapsed_ms":1900,"entity":"participants","phase":"copying","#,
                 r#""rows":301213,"total":702072,"bytes":237958270,"load_rows":280828,"#,
-                r#""publish_rows":0,"rejects":1234}"#,
+                r#""publish_rows":0,"rejects":1234,"#,
+                idle!(),
                 "\n",
             )
         );

@@ -6,7 +6,7 @@
 //! no terminal may stop a run.
 //!
 //! ```text
-//! Progress ──snapshot──► Tracker (phases entered, speeds, ETA) ──► Bars | Plain | Json
+//! Progress ──snapshot──► Tracker (phases entered, speeds, ETA, what is busy) ──► Bars | Plain | Json
 //! ```
 //! indicatif hides its bars when standard error is no terminal and then swallows every line printed
 //! through it; that is why plain lines and JSON lines do not go through it, and why bars that cannot be
@@ -14,6 +14,7 @@
 
 mod bars;
 mod bench;
+mod busy;
 mod columns;
 mod json;
 mod layout;
@@ -95,11 +96,16 @@ pub struct Ticker {
 impl Ticker {
     /// Begins to show how far a run is.
     pub fn start(mode: ProgressMode, progress: Arc<Progress>) -> Self {
+        Self::start_with(mode, progress, false)
+    }
+
+    /// The same; where it is `verbose`, with the stage that is busiest now, and the batches in flight.
+    pub fn start_with(mode: ProgressMode, progress: Arc<Progress>, verbose: bool) -> Self {
         let terminal = stderr().is_terminal() && !console::is_dumb();
         let display: Box<dyn Display> = match mode.resolve(terminal) {
-            ProgressMode::Bars => Box::new(Bars::new(Style::stderr())),
+            ProgressMode::Bars => Box::new(Bars::new(Style::stderr(), verbose)),
             ProgressMode::Json => Box::new(Json::new(stderr())),
-            ProgressMode::Plain | ProgressMode::Auto => Box::new(Plain::new(stderr())),
+            ProgressMode::Plain | ProgressMode::Auto => Box::new(Plain::new(stderr(), verbose)),
             ProgressMode::None => return Self { end: None, thread: None },
         };
         let (end, ended) = mpsc::channel();

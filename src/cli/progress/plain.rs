@@ -21,11 +21,13 @@ const EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Plain<W> {
     out: W,
     next: Duration,
+    /// Whether the present bottleneck is told, too.
+    verbose: bool,
 }
 
 impl<W: Write> Plain<W> {
-    pub fn new(out: W) -> Self {
-        Self { out, next: EVERY }
+    pub fn new(out: W, verbose: bool) -> Self {
+        Self { out, next: EVERY, verbose }
     }
 
     fn line(&mut self, elapsed: Duration, entity: &str, phase: Phase, rest: Vec<String>) {
@@ -56,6 +58,11 @@ impl<W: Write + Send> Display for Plain<W> {
             if due && !told && matches!(seen.phase, Phase::Copying | Phase::Publishing) {
                 self.line(now.elapsed, &seen.entity, seen.phase, counters(now.words, seen, track));
             }
+        }
+        if let Some(busy) = tracker.busy.words().filter(|_| due && self.verbose) {
+            let eta = tracker.run.eta().map(|eta| format!("  ETA of all {}", format::remaining(eta)));
+            let line = format!("{}  {busy}{}\n", format::duration(now.elapsed), eta.unwrap_or_default());
+            let _ = self.out.write_all(line.as_bytes());
         }
         let _ = self.out.flush();
     }
@@ -105,7 +112,7 @@ mod tests {
     use crate::progress::Meter;
 
     fn lines(snapshots: &[Snapshot]) -> String {
-        let mut plain = Plain::new(Vec::new());
+        let mut plain = Plain::new(Vec::new(), false);
         let mut tracker = Tracker::default();
         for now in snapshots {
             let entered = tracker.observe(now);

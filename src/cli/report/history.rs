@@ -213,7 +213,7 @@ fn verb(run: &RunRecord) -> &'static str {
 }
 
 /// `merge --prune, dry run`
-fn mode(run: &RunRecord) -> String {
+pub(super) fn mode(run: &RunRecord) -> String {
     let mut text = run.mode.clone();
     for (is, word) in [(run.prune, " --prune"), (run.partial, ", some rows"), (run.dry_run, ", dry run")] {
         if is {
@@ -223,7 +223,7 @@ fn mode(run: &RunRecord) -> String {
     text
 }
 
-fn took(run: &RunRecord) -> String {
+pub(super) fn took(run: &RunRecord) -> String {
     // Nobody knows when a run died that no other has found yet.
     if run.finished_at.is_none() && run.state == "died" {
         return "unknown".to_owned();

@@ -15,6 +15,7 @@ mod inspect;
 mod plan;
 mod rejects;
 mod run;
+mod run_report;
 mod scaffold;
 mod status;
 mod table;
@@ -38,6 +39,7 @@ pub use self::inspect::{inspect, inspect_html};
 pub use self::plan::plan;
 pub use self::rejects::rejects;
 pub use self::run::run_summary;
+pub use self::run_report::{html as report_html, markdown as report_markdown, text as report_text};
 pub use self::scaffold::scaffold;
 pub use self::status::status;
 pub use self::test::test;
@@ -56,11 +58,6 @@ pub fn error(out: &mut dyn Write, error: &Error, style: Style) -> io::Result<()>
         }
     }
     Ok(())
-}
-
-/// A text as it stands in HTML, in attributes too.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 const HINT: (&str, Tone) = ("hint", Tone::Hint);

@@ -24,7 +24,11 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     table(run, ["Inserted", "Updated", "Deleted"], style).print(out, style)?;
     let done = if run.dry_run { "dry run done" } else { "done" };
     let written = ["inserted", "updated", "deleted"];
-    writeln!(out, "\n{}", style.paint(Tone::Strong, &total(run, done, written)))?;
+    writeln!(
+        out,
+        "\n{}",
+        style.paint(Tone::Strong, &total(run, &format!("run {}: {done}", run.run_id), written))
+    )?;
     if let Some(resumed) = run.resumed {
         resumption(out, run, resumed)?;
     }
@@ -48,6 +52,7 @@ pub fn run_summary(out: &mut dyn Write, run: &RunSummary, style: Style, verbose:
     if !verbose {
         return Ok(());
     }
+    bottleneck(out, run, style)?;
     compared(out, run, style)?;
     readings(out, run, style)?;
     ways(out, run)?;
@@ -134,6 +139,13 @@ pub(super) fn read_in_full(out: &mut dyn Write, run: &RunSummary, style: Style) 
     Ok(())
 }
 
+/// The narrow place, and what would help.
+fn bottleneck(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
+    let Some(found) = &run.bottleneck else { return Ok(()) };
+    writeln!(out, "  {}", style.paint(Tone::Strong, &found.sentence))?;
+    found.advice.iter().try_for_each(|advice| writeln!(out, "  - {advice}"))
+}
+
 /// What was compared with the last run.
 pub(super) fn compared(out: &mut dyn Write, run: &RunSummary, style: Style) -> io::Result<()> {
     for (entity, changed) in changed(run).filter(|(_, changed)| changed.used) {
@@ -174,7 +186,7 @@ pub(super) fn targets(run: &RunSummary) -> impl Iterator<Item = &TargetSummary> 
     run.entities.iter().flat_map(|entity| &entity.targets)
 }
 
-/// `done in 12.3 s: 882,089 rows read from V1, 14 rows inserted, 3 deleted`: the noun once, zeros left out.
+/// `done in 12.3 s: 882,089 rows read from V1, 14 rows inserted, 3 deleted, 12 rejects`: the noun once, zeros left out.
 ///
 /// `written` has the words for what is inserted, updated and deleted.
 pub(super) fn total(run: &RunSummary, done: &str, written: [&str; 3]) -> String {
@@ -197,6 +209,10 @@ pub(super) fn total(run: &RunSummary, done: &str, written: [&str; 3]) -> String 
     {
         let amount = if index == 0 { format::counted(sum, "row") } else { format::count(sum) };
         text.push_str(&format!(", {amount} {word}"));
+    }
+    let rejects: u64 = run.entities.iter().map(|entity| entity.rejects).sum();
+    if rejects > 0 {
+        text.push_str(&format!(", {}", format::counted(rejects, "reject")));
     }
     text
 }
@@ -373,6 +389,7 @@ mod tests {
             skipped: Vec::new(),
             elapsed_ms: 12_300,
             entities,
+            bottleneck: None,
         }
     }
 
@@ -426,7 +443,7 @@ users   user               ·        ·        ·        335            ·      
 agents  agent              ·        ·        ·     37,041            ·         ·
         agent_caps        14      370        ·     36,655            2         ·
 
-done in 12.3 s: 37,376 rows read from V1, 14 rows inserted, 370 updated, 74,031 unchanged, 2 quarantined
+run 1: done in 12.3 s: 37,376 rows read from V1, 14 rows inserted, 370 updated, 74,031 unchanged, 2 quarantined, 14 rejects
 note: 14,066 rows beyond the first of their key stay in V2: 14,066 agent_caps
 note: 3 rows that V1 no longer has stay in V2: 3 agent_caps
 hint: \"--prune\" deletes them
@@ -455,7 +472,7 @@ note: 14 rejects, kept in the quarantine table
 Entity  Target  Inserted  Updated  Deleted  Unchanged  Quarantined  Filtered
 users   user           ·        ·        ·        335            ·         ·
 
-done in 12.3 s: 335 rows read from V1, 335 rows unchanged
+run 1: done in 12.3 s: 335 rows read from V1, 335 rows unchanged
 nothing changed: V2 was already equal
 ";
         assert_eq!(text(|out| run_summary(out, &seen, PLAIN, false)), expected);

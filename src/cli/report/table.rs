@@ -65,6 +65,23 @@ impl Table {
         self
     }
 
+    /// The same with its widest column of words cut, where it is still too wide.
+    pub fn squeeze(mut self, width: Option<usize>, style: Style) -> Self {
+        let Some(room) = width else { return self };
+        let widths = self.widths();
+        let over = (widths.iter().map(|width| width + 2).sum::<usize>()).saturating_sub(room + 2);
+        let words = (0..widths.len()).filter(|&column| self.columns[column].1 == Side::Left);
+        let Some(widest) = words.max_by_key(|&column| widths[column]).filter(|_| over > 0) else {
+            return self;
+        };
+        let (left, mark) = (widths[widest].saturating_sub(over), if style.unicode { "…" } else { "~" });
+        for row in &mut self.rows {
+            let cell = &mut row[widest];
+            cell.text = console::truncate_str(&cell.text, left, mark).into_owned();
+        }
+        self
+    }
+
     fn widths(&self) -> Vec<usize> {
         let width = |column: usize, heading: &str| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));

@@ -191,7 +191,10 @@ impl Publish<'_> {
             if self.partial && target.derived {
                 continue;
             }
-            self.publish_target(session, index, target, &mut summary.targets[index])
+            let published = self.publish_target(session, index, target, &mut summary.targets[index]);
+            self.progress.clocks().targets()[index]
+                .publish
+                .time(published)
                 .await
                 .map_err(|error| error.context(format_args!("publishing {}", target.label)))?;
         }

@@ -6,9 +6,9 @@
 use super::{blocks, header_lines, remark_of};
 use crate::bench::{BenchReport, ResultRow};
 use crate::cli::format;
-use crate::cli::report::escape;
+use crate::page::{escape, page};
 
-const STYLE: &str = include_str!("page.css");
+const STYLE: &str = include_str!("bench.css");
 
 /// The drawing's own units: the width of a chart, of its labels, of what stands behind the longest bar,
 /// and the height of a row.
@@ -42,12 +42,10 @@ pub fn html(report: &BenchReport) -> String {
             )
         })
         .collect();
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>xdoflow bench</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>xdoflow bench</h1>\n\
-         <dl>\n{header}</dl>\n<ul class=\"legend\">\n{legend}</ul>\n{sections}</body>\n</html>\n"
-    )
+    let body = format!(
+        "<h1>xdoflow bench</h1>\n<dl>\n{header}</dl>\n<ul class=\"legend\">\n{legend}</ul>\n{sections}"
+    );
+    page("xdoflow bench", STYLE, &body)
 }
 
 fn kind(row: &ResultRow) -> &'static str {

@@ -3,14 +3,14 @@
 //! The bars are the shares of the kinds; a key that is missing in some objects has a shorter one.
 
 use super::{distinct, extent, heading, kinds, notes, odd_documents, share, visible};
-use crate::cli::report::escape;
+use crate::page::{escape, page};
 use crate::profile::{KeyProfile, Profile};
 
-const STYLE: &str = include_str!("page.css");
+const STYLE: &str = include_str!("inspect.css");
 
 /// The page.
 pub fn inspect_html(profile: &Profile) -> String {
-    let title = escape(&format!("xdoflow inspect {}", profile.table));
+    let title = format!("xdoflow inspect {}", profile.table);
     let odd: String = odd_documents(profile)
         .iter()
         .map(|line| format!("<p class=\"odd\">{}</p>\n", escape(line)))
@@ -20,15 +20,14 @@ pub fn inspect_html(profile: &Profile) -> String {
         .map(|kind| format!("<li><i class=\"{kind}\"></i>{kind}</li>\n"))
         .collect();
     let rows: String = profile.keys.iter().map(row).collect();
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p>{}</p>\n{odd}\
-         <ul class=\"legend\">\n{kinds}</ul>\n<div class=\"scroll\"><table>\n<thead><tr>{}</tr></thead>\n\
-         <tbody>\n{rows}</tbody>\n</table></div>\n</body>\n</html>\n",
+    let body = format!(
+        "<h1>{}</h1>\n<p>{}</p>\n{odd}<ul class=\"legend\">\n{kinds}</ul>\n\
+         <div class=\"scroll\"><table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n",
+        escape(&title),
         escape(&heading(profile)),
-        HEADINGS.map(|heading| format!("<th>{heading}</th>")).concat()
-    )
+        HEADINGS.map(|heading| format!("<th scope=\"col\">{heading}</th>")).concat()
+    );
+    page(&title, STYLE, &body)
 }
 
 const HEADINGS: [&str; 7] = ["Key", "In", "Kinds", "Distinct", "Range", "Notes", "Such as"];
@@ -75,7 +74,7 @@ mod tests {
         profile.keys[0].examples[0].value = "\"><img src=x onerror=alert(2)>".to_owned();
         let page = inspect_html(&profile);
         assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
-        assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("http"), "{page}");
+        assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("http:"), "{page}");
         assert_eq!(page.matches("<tr><th scope=\"row\">").count(), 2);
         assert!(page.contains("style=\"width:50.00%\""), "half of the objects have location.lat");
     }
