@@ -90,6 +90,7 @@ fn is_zero(number: &str) -> bool {
 
 impl TargetProgram {
     /// Writes the rows of a document, and counts them for the target at `index`.
+    #[inline(never)]
     pub(super) fn explode<'d, R: Raw<'d>>(
         &self,
         explode: &Explode,
