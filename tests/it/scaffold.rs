@@ -16,7 +16,7 @@ fn draft(database: &Database, arguments: &[&str]) -> Value {
     database.json(&all)
 }
 
-/// Takes the way of a newcomer: the table of the draft made, then check, run and verify, no edit by hand. Returns
+/// Takes the way of a newcomer: the table of the draft made, then check, plan, run, verify and report, no edit by hand. Returns
 /// what the run said.
 fn taken_as_it_is(database: &Database, draft: &Value) -> Value {
     database.sql(draft["ddl"].as_str().expect("statements"));
@@ -27,9 +27,16 @@ fn taken_as_it_is(database: &Database, draft: &Value) -> Value {
     let errors: Vec<&Value> =
         check["findings"].as_array().unwrap().iter().filter(|one| one["severity"] == "error").collect();
     assert!(errors.is_empty(), "{errors:?}\n{}", draft["pipeline"].as_str().unwrap());
+    let plan = database.json(&["plan", "--pipelines", pipelines.path(), "--progress", "none"]);
     let run = database.json(&["run", "--pipelines", pipelines.path(), "--progress", "none"]);
+    assert_eq!(
+        counts(&plan, 0, ["inserted", "updated", "loaded"]),
+        counts(&run, 0, ["inserted", "updated", "loaded"])
+    );
     let verified = database.json(&["verify", "--pipelines", pipelines.path(), "--progress", "none"]);
     assert_eq!(verified["equal"], true, "{verified}\n{}", draft["pipeline"].as_str().unwrap());
+    let report = database.json(&["report"]);
+    assert_eq!((&report["run_id"], &report["state"]), (&run["run_id"], &Value::from("done")), "{report}");
     run
 }
 
