@@ -14,7 +14,7 @@ SEED ?= $(shell date +%s)
 
 help:
 	@echo "make demo    a private PostgreSQL, V1 at real size, all pipelines, the result checked (SCALE=$(SCALE))"
-	@echo "make test    formatting, clippy, all tests, docs: what CI runs"
+	@echo "make test    formatting, clippy, all tests, docs"
 	@echo "make test-matrix  the tests against a real server on PostgreSQL $(VERSIONS) (FILTER=$(FILTER))"
 	@echo "make soak    faults drawn by a seed, for SECONDS=$(SECONDS): kills, cuts, stalls, in every mode"
 	@echo "make bench   each step of the data path on one thread (FILTER=$(FILTER)), then all of it beside SQL, at scale 0.02"

@@ -41,6 +41,26 @@ pub struct DriftRecord {
     pub last_run: i64,
 }
 
+/// What one run has met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunDrift {
+    /// The entity.
+    pub entity: String,
+    /// The difference.
+    #[serde(flatten)]
+    pub drift: Drift,
+}
+
+/// Lists what a run has met, accepted since or not; nothing in a ledger of an older version.
+pub async fn of_run(session: &Session, run_id: i64) -> Result<Vec<RunDrift>> {
+    if session.query_one("SELECT to_regclass('xdoflow.drift') IS NULL", &[]).await?.get(0) {
+        return Ok(Vec::new());
+    }
+    let rows = session.query(OF_RUN, &[&run_id]).await?;
+    let found = rows.iter().filter_map(|row| Some(RunDrift { entity: row.get("entity"), drift: drift(row)? }));
+    Ok(found.collect())
+}
+
 /// Lists what runs have met since it was last accepted, of some entities, or of all where none is named.
 ///
 /// # Errors
@@ -98,16 +118,23 @@ async fn read(session: &Session, target: &Database, entities: &[String]) -> Resu
 }
 
 fn record(row: &Row) -> Option<DriftRecord> {
-    let drift = Drift {
+    Some(DriftRecord { drift: drift(row)?, first_run: row.get("first_run"), last_run: row.get("last_run") })
+}
+
+fn drift(row: &Row) -> Option<Drift> {
+    Some(Drift {
         change: DriftChange::of_name(row.get("change"))?,
         key: row.get("key"),
         kind: row.get("kind"),
         before: row.get("before"),
         count: u64::try_from(row.get::<_, i64>("count")).unwrap_or(0),
         first_id: row.get("first_id"),
-    };
-    Some(DriftRecord { drift, first_run: row.get("first_run"), last_run: row.get("last_run") })
+    })
 }
+
+const OF_RUN: &str = "
+    SELECT entity, change, key, kind, before, count, first_id FROM xdoflow.drift WHERE run_id = $1
+    ORDER BY entity, array_position(ARRAY['new', 'kind', 'gone'], change), key, kind";
 
 /// What is not accepted. A key is no longer gone where a later run that read all of the entity has met it.
 const OPEN: &str = "

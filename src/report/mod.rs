@@ -11,6 +11,7 @@ mod verification;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::drift::{self, RunDrift};
 use crate::error::{Error, Result};
 use crate::history::{self, RunDetails};
 use crate::measured::{Bottleneck, EntityMeasured, Measured, bottleneck};
@@ -45,6 +46,8 @@ pub struct Report {
     pub rejected: Vec<RejectSum>,
     /// Some values of each; none of a run with `--no-raw`.
     pub samples: Vec<RejectedValue>,
+    /// How the keys of V1 differed from those that were accepted.
+    pub drift: Vec<RunDrift>,
     /// What a `verify` has found since, before another run of its entities; the last one.
     pub verification: Option<Verification>,
     /// Runs before it of the same entities, in the same mode; the newest first.
@@ -86,6 +89,7 @@ pub async fn report(target: &Database, run: Option<i64>) -> Result<Report> {
         guards: guards::guards(&run, settings.as_ref()),
         bottleneck: measured.as_ref().and_then(bottleneck),
         verification: verification::after(&session, &run.run).await?,
+        drift: drift::of_run(&session, run_id).await?,
         earlier: earlier::before(&session, &run.run, settings.as_ref()).await?,
         run,
         settings,

@@ -85,6 +85,11 @@ fn what_came_went_and_changed_its_kind_is_noted_once_and_expected_when_it_was_ac
         let note = "the documents of people have drifted: 1 new key, 1 key of another kind, 1 key gone";
         assert!(text.contains(note), "{text}");
 
+        let report = database.json(&["report"]);
+        assert_eq!(sorted(told(&report["drift"])), expected());
+        let page = stdout(&database.xdoflow(&["report", "--html", "-"]));
+        assert!(page.contains("score: string in 5 rows, where it was number (first id 20)"), "{page}");
+
         let output = database.xdoflow(&["drift", "people"]);
         assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
         let text = stdout(&output);

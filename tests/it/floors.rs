@@ -19,13 +19,14 @@ fn floor(module: &str) -> Option<u8> {
 
 /// Modules of one floor that may use one another, beside the modules below them. The vocabulary of floor
 /// 0 is one thing.
-const SAME_FLOOR: [(&str, &str); 8] = [
+const SAME_FLOOR: [(&str, &str); 9] = [
     ("pipeline", "plan"),
     ("check", "plan"),
     ("verify", "plan"),
     ("bench", "plan"),
     ("doctor", "check"),
     ("scaffold", "profile"),
+    ("report", "drift"),
     ("report", "history"),
     ("report", "rejects"),
 ];

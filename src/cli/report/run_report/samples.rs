@@ -68,6 +68,7 @@ pub(super) fn report() -> Report {
             reason: "not a number".to_owned(),
             resolved: false,
         }],
+        drift: Vec::new(),
         verification: Some(Verification {
             verified_at: "2025-01-15T10:01:00Z".to_owned(),
             equal: true,

@@ -71,6 +71,7 @@ pub(super) fn sections(report: &Report) -> Vec<Section> {
         tables(report),
         earlier(report),
         reasons(report),
+        drift(report),
         coercions(report),
     ];
     all.into_iter().filter(|section| !section.rows.is_empty()).collect()
@@ -180,6 +181,26 @@ fn reasons(report: &Report) -> Section {
         title: "Rejects by reason",
         note: Some("The most frequent first, with ids of rows of V1."),
         ..met(report, true)
+    }
+}
+
+/// The keys of V1 that were not as they had been accepted.
+fn drift(report: &Report) -> Section {
+    let rows = report.drift.iter().map(|found| {
+        vec![
+            Cell::Text(found.entity.clone()),
+            Cell::Code(found.drift.key.clone()),
+            Cell::Text(found.drift.to_string()),
+        ]
+    });
+    Section {
+        id: "drift",
+        title: "Drift",
+        note: Some("Keys of V1 that came, went or changed their kind since they were accepted."),
+        columns: columns(&["Entity", "Key", "What"], &[]),
+        rows: rows.collect(),
+        spare: &["Key"],
+        is_long: true,
     }
 }
 
