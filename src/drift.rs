@@ -57,7 +57,8 @@ pub async fn of_run(session: &Session, run_id: i64) -> Result<Vec<RunDrift>> {
         return Ok(Vec::new());
     }
     let rows = session.query(OF_RUN, &[&run_id]).await?;
-    let found = rows.iter().filter_map(|row| Some(RunDrift { entity: row.get("entity"), drift: drift(row)? }));
+    let found =
+        rows.iter().filter_map(|row| Some(RunDrift { entity: row.get("entity"), drift: drift(row)? }));
     Ok(found.collect())
 }
 

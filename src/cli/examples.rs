@@ -141,7 +141,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "scaffold",
         &[
             ("xdoflow scaffold mvpw1_36 --target agent --out mine/agent.toml", "a draft of a pipeline file"),
-            ("xdoflow scaffold mvpw1_36 --target agent --ddl | psql", "and its table"),
+            ("xdoflow scaffold mvpw1_36 --target agent --ddl | psql \"$XDOFLOW_TARGET\"", "and its table"),
         ],
     ),
     (

@@ -202,7 +202,7 @@ impl Killer {
         let opens =
             says("SET statement_timeout") || says("default_transaction_read_only") || says("pg_backend_pid");
         // Statements, and rows: no password, no farewell, and not how each session begins.
-        if opens || !message.first().is_some_and(|kind| b"QPBdc".contains(kind)) {
+        if opens || !kinds(message).any(|kind| b"QPBdc".contains(&kind)) {
             return true;
         }
         let number = self.statements.fetch_add(1, SeqCst) + 1;
@@ -223,6 +223,18 @@ impl Killer {
         }
         false
     }
+}
+
+/// The kinds of the messages of which these bytes hold the beginning, one behind the other: a statement may come behind
+/// the farewell to the one before.
+fn kinds(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (&kind, behind) = rest.split_first()?;
+        let length = behind.first_chunk().map_or(u32::MAX, |length| u32::from_be_bytes(*length));
+        rest = behind.get(length as usize..).unwrap_or_default();
+        Some(kind)
+    })
 }
 
 impl Proxy {
