@@ -1,7 +1,7 @@
 //! Which stage is the narrow place now: busy times of the last seconds against the time that lanes worked.
 //!
 //! The clocks are raised when a batch is through a stage, so over a window of a few of them the shares are those
-//! of [`crate::measured::bottleneck`]: a stage is busy while a lane waits for it, the transform while its threads
+//! of [`crate::measured::bottleneck()`]: a stage is busy while a lane waits for it, the transform while its threads
 //! work.
 
 use std::collections::VecDeque;
