@@ -207,5 +207,8 @@ fn estimate(out: &mut dyn Write, report: &PlanReport, style: Style, width: Optio
             (Tone::Critical, "a run would stop, with the targets as before; nothing was written to a target")
         }
     };
-    writeln!(out, "{}", style.paint(tone, verdict))
+    for line in broken(verdict, width).lines() {
+        writeln!(out, "{}", style.paint(tone, line))?;
+    }
+    Ok(())
 }
