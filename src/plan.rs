@@ -13,6 +13,7 @@ use crate::stage::extract::SourceTable;
 use crate::stage::keys::{self, Baseline};
 use crate::stage::publish::PublishTarget;
 use crate::summary::{ColumnSummary, EntitySummary, TargetSummary};
+use crate::transform::keys::top;
 use crate::transform::output::{Rule, RuleTally};
 use crate::transform::{Mismatch, Program, Tally, compile_beside, compile_derived};
 
@@ -131,8 +132,9 @@ pub fn programs(
             Err(found) => mismatches.extend(found),
         }
     }
-    let known = watched.into_iter().flatten().flat_map(|known| known.keys().map(String::as_str));
-    match compile_beside(spec, own, known) {
+    let known = watched.into_iter().flatten().flat_map(|known| known.keys());
+    let known: Vec<_> = known.filter_map(|path| top(path)).collect();
+    match compile_beside(spec, own, known.iter().map(|key| &**key)) {
         Ok(mut program) if mismatches.is_empty() => {
             program.no_raw = no_raw;
             program.watches_keys = watched.is_some();

@@ -66,7 +66,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Look for what a first run would stumble over: rights, snapshots, poolers, connections, triggers, statistics
     Doctor(DoctorArgs),
-    /// List how the keys at the top of V1's documents differ from those that were accepted, or accept it
+    /// List how the keys of V1's documents differ from those that were accepted, or accept it
     Drift(DriftArgs),
     /// List past runs, or show the whole of one
     History(HistoryArgs),

@@ -1,5 +1,6 @@
 //! Drift: how the keys of V1's documents differ from those that were accepted, and what that means for the run.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Purpose;
@@ -15,14 +16,15 @@ use crate::transform::keys::KindTally;
 
 impl EntityRun {
     /// The keys that were met.
-    fn met<'t>(&'t self, tallies: &'t [Tally]) -> BTreeMap<&'t str, KindTally> {
+    fn met<'t>(&'t self, tallies: &'t [Tally]) -> BTreeMap<Cow<'t, str>, KindTally> {
         tallies.first().map(|tally| tally.keys.met(self.plan.program.known_keys())).unwrap_or_default()
     }
 
     /// How they differ from those that were accepted; not at all where none were yet, or nobody asks.
     pub(super) fn drift(&self, tallies: &[Tally]) -> Vec<Drift> {
         let Some(known) = &self.plan.known_keys else { return Vec::new() };
-        keys::compare(known, &self.met(tallies), matches!(self.scope, Scope::All))
+        let is_full = tallies.first().is_some_and(|tally| tally.keys.is_full());
+        keys::compare(known, &self.met(tallies), matches!(self.scope, Scope::All) && !is_full)
     }
 
     /// Why a run would stop whose pipeline takes no drift; what was met is noted all the same, to be accepted.

@@ -4,6 +4,7 @@
 //! new, one that is gone, a value of a kind that the key never had. That stays until somebody accepts it, which makes
 //! it part of the baseline.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
@@ -39,10 +40,10 @@ pub async fn baseline(session: &Session, entity: &str) -> Result<Option<Baseline
 
 /// How what a run has met differs from the baseline. `whole` says whether it read all rows: only then a key can be
 /// gone. That a value is null says nothing of its kind.
-pub fn compare(known: &Baseline, met: &BTreeMap<&str, KindTally>, whole: bool) -> Vec<Drift> {
+pub fn compare(known: &Baseline, met: &BTreeMap<Cow<'_, str>, KindTally>, whole: bool) -> Vec<Drift> {
     let mut found = Vec::new();
-    for (&key, tally) in met {
-        let before = known.get(key);
+    for (key, tally) in met {
+        let before = known.get(&**key);
         let change = if before.is_some() { DriftChange::Kind } else { DriftChange::New };
         let kinds = tally.met().filter(|(kind, ..)| match before {
             Some(before) => *kind != JsonKind::Null && !before.contains(kind),
@@ -50,7 +51,7 @@ pub fn compare(known: &Baseline, met: &BTreeMap<&str, KindTally>, whole: bool) -
         });
         found.extend(kinds.map(|(kind, count, first_id)| Drift {
             change,
-            key: key.to_owned(),
+            key: key.to_string(),
             kind: kind.name().to_owned(),
             before: names(before),
             count,
@@ -80,9 +81,9 @@ pub async fn lay(
     session: &Session,
     entity: &str,
     run_id: i64,
-    met: &BTreeMap<&str, KindTally>,
+    met: &BTreeMap<Cow<'_, str>, KindTally>,
 ) -> Result<()> {
-    let all = met.iter().flat_map(|(key, tally)| tally.met().map(move |(kind, ..)| (*key, kind.name())));
+    let all = met.iter().flat_map(|(key, tally)| tally.met().map(move |(kind, ..)| (&**key, kind.name())));
     let (keys, kinds): (Vec<&str>, Vec<&str>) = all.unzip();
     session
         .execute(
@@ -130,7 +131,7 @@ mod tests {
         };
         let met = BTreeMap::from([
             (
-                "age",
+                Cow::Borrowed("age"),
                 tally(&[
                     (JsonKind::Null, 1),
                     (JsonKind::String, 7),
@@ -138,8 +139,8 @@ mod tests {
                     (JsonKind::Number, 2),
                 ]),
             ),
-            ("name", tally(&[(JsonKind::String, 1)])),
-            ("tags", tally(&[(JsonKind::Array, 3), (JsonKind::Null, 4)])),
+            (Cow::Borrowed("name"), tally(&[(JsonKind::String, 1)])),
+            (Cow::Borrowed("tags"), tally(&[(JsonKind::Array, 3), (JsonKind::Null, 4)])),
         ]);
         let told = |whole| {
             let found = compare(&known, &met, whole);

@@ -166,6 +166,33 @@ fn of_some_rows_nothing_can_be_gone_and_no_baseline_is_laid() {
 }
 
 #[test]
+fn keys_inside_objects_are_watched_by_their_paths_in_either_form() {
+    for read in ["text", "raw"] {
+        let (database, pipelines) = people("warn");
+        database.sql("CREATE CAST (jsonb AS bytea) WITHOUT FUNCTION");
+        database.sql("UPDATE source SET xdo = xdo || '{\"at\": {\"lat\": 1, \"a.b\": {\"c\": true}}}'");
+        let arguments = ["run", "--read", read, "--pipelines", pipelines.path()];
+        database.json(&arguments);
+        let known = "SELECT string_agg(key || ' ' || kind, ', ' ORDER BY key, kind) FROM xdoflow.known_keys WHERE key LIKE 'at%'";
+        let expected = "at object, at.\"a.b\" object, at.\"a.b\".c boolean, at.lat number";
+        assert_eq!(database.value(known), expected, "{read}");
+        assert_eq!(told(&database.json(&arguments)["entities"][0]["drift"]), [""; 0], "{read}");
+        database.sql(
+            "UPDATE source SET xdo = xdo #- '{at,a.b,c}';
+             UPDATE source SET xdo = jsonb_set(xdo, '{at,lat}', '\"1\"') WHERE id IN (8, 9);
+             UPDATE source SET xdo = jsonb_set(xdo, '{at,lon}', '2') WHERE id = 4",
+        );
+        let found = sorted(told(&database.json(&arguments)["entities"][0]["drift"]));
+        let expected = [
+            "gone at.\\a.b\\.c  [boolean] 0 null",
+            "kind at.lat string [number] 2 8",
+            "new at.lon number [] 1 4",
+        ];
+        assert_eq!(found, expected, "{read}");
+    }
+}
+
+#[test]
 fn a_key_that_comes_back_is_not_gone() {
     let (database, pipelines) = people("warn");
     let run = || database.json(&["run", "--pipelines", pipelines.path()]);

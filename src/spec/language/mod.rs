@@ -203,7 +203,7 @@ pub(super) const PIPELINE: [Field; 6] = [
     key(
         "drift",
         Kind::Words(&DRIFT_WORDS),
-        "what a run does whose documents have new keys (at their top), lack old ones, or have values of other kinds than \
+        "what a run does whose documents have new keys, lack old ones, or have values of other kinds than \
          `xdoflow drift --accept` has accepted: `warn` (where it is left out), `fail` before it publishes, `ignore`",
     ),
     key("test", Kind::Tests, "`[[test]]`: documents and what they give, for `xdoflow test`"),

@@ -204,6 +204,11 @@ impl WantedKeys {
         self.keys.len()
     }
 
+    /// The key of a slot; nothing where there is no such slot.
+    pub fn name(&self, slot: usize) -> &str {
+        self.keys.get(slot).map_or("", |wanted| &wanted.key)
+    }
+
     /// The keys, in the order of their slots.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|wanted| &*wanted.key)

@@ -271,7 +271,7 @@ impl Program {
             Err(NoKeys::Corrupt) => return Err(corrupt(id)),
         }
         if self.watches_keys {
-            output.tally.keys.note(id, &found).map_err(|Corrupt| corrupt(id))?;
+            output.tally.keys.note(id, &self.wanted, &found).map_err(|Corrupt| corrupt(id))?;
         }
         let mut id_text = std::mem::take(&mut scratch.id_text);
         id_text.clear();
