@@ -93,7 +93,7 @@ fn element(keys: &[KeyProfile], array: usize) -> Option<usize> {
 }
 
 /// The name of a table beside the parent's.
-fn beside(target: &TableName, array: &str, tables: &mut Names) -> TableName {
+pub fn beside(target: &TableName, array: &str, tables: &mut Names) -> TableName {
     let (parent, array) = (target.table(), cut(array, ARRAY_BYTES));
     let name = format!("{}_{array}", cut(parent, NAME_BYTES - 1 - array.len()));
     target.sibling(tables.number(&name))

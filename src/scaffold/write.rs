@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::child::{Child, relative};
+use super::child::{Child, beside, relative};
+use super::names::{Names, snake};
 use super::plan::{Column, Plan};
 use crate::name::quote;
 use crate::pg::profile as sql;
@@ -38,9 +39,17 @@ pub fn pipeline(plan: &Plan, profile: &Profile, proved: Option<&Tally>) -> Strin
         let path = &profile.keys[copy].path;
         let _ = write!(text, "{}", comment(&format!("{path}: the row's id in every document, left out")));
     }
+    let (mut object, mut tables) = (None, Names::default());
     for column in &plan.columns {
         let key = &profile.keys[column.key];
         text.push('\n');
+        let of = inside(key);
+        if of.is_some() && of != object {
+            let _ =
+                write!(text, "{}", comment(&own_table(plan, profile, of.unwrap_or_default(), &mut tables)));
+            text.push('\n');
+        }
+        object = of;
         let _ = write!(text, "{}", comment(&evidence(key, column, plan.values)));
         text.push_str(&line(column, key, &key.path));
         if let Some(child) = plan.children.iter().find(|child| child.array == column.key) {
@@ -51,6 +60,30 @@ pub fn pipeline(plan: &Plan, profile: &Profile, proved: Option<&Tally>) -> Strin
         push_child(plan, profile, child, &mut text);
     }
     text
+}
+
+/// The object at the top of the document that a key is inside of.
+fn inside(key: &KeyProfile) -> Option<&str> {
+    let steps = key.steps.as_deref()?;
+    steps.first().filter(|_| steps.len() > 1).map(String::as_str)
+}
+
+/// What is said of the columns of an object: that they may be a table of their own.
+fn own_table(plan: &Plan, profile: &Profile, object: &str, tables: &mut Names) -> String {
+    let columns =
+        plan.columns.iter().filter(|column| inside(&profile.keys[column.key]) == Some(object)).count();
+    let name = snake(object);
+    let (table, id) = (beside(&plan.target, &name, tables), format!("{}_id", plan.entity));
+    let columns = if columns == 1 { "1 column".to_owned() } else { format!("{columns} columns") };
+    format!(
+        "{object}: an object, {columns} of it below. For a table of its own move them below\n\
+         [target.{}] with table = {}, key = {},\n[target.{}.columns] and {} = \"$id\".",
+        toml_key(&name),
+        string(&table.to_string()),
+        string(&id),
+        toml_key(&name),
+        toml_key(&id),
+    )
 }
 
 /// The target of a child table.

@@ -309,6 +309,43 @@ fn a_file_is_written_once_and_replaced_only_where_that_is_said() {
     assert!(stderr(&output).contains("100 rows loaded with no reject"), "{}", stderr(&output));
 }
 
+#[test]
+fn an_object_is_proposed_as_a_table_of_its_own_and_what_is_proposed_works() {
+    let database = Database::empty();
+    database.sql(
+        "CREATE TABLE places (id bigint PRIMARY KEY, xdo jsonb);
+         INSERT INTO places SELECT n, jsonb_build_object('name', 'n' || n,
+             'Geo', jsonb_build_object('lat', n + 0.5, 'lon', n)) FROM generate_series(1, 30) n;",
+    );
+    let draft = draft(&database, &["places"]);
+    let pipeline = draft["pipeline"].as_str().expect("a file");
+    let proposal = "# Geo: an object, 2 columns of it below. For a table of its own move them below\n\
+         # [target.geo] with table = \"public.places_v2_geo\", key = \"places_id\",\n\
+         # [target.geo.columns] and places_id = \"$id\".\n";
+    assert!(pipeline.contains(proposal), "{pipeline}");
+    let run = taken_as_it_is(&database, &draft);
+    assert_all_arrived(&database, &draft, &run, 30);
+
+    let (moved, kept): (Vec<&str>, Vec<&str>) = pipeline.lines().partition(|line| line.starts_with("geo_"));
+    assert_eq!(moved.len(), 2, "{pipeline}");
+    let own = format!(
+        "{}\n[target.geo]\ntable = \"public.places_v2_geo\"\nkey = \"places_id\"\n\
+         [target.geo.columns]\nplaces_id = \"$id\"\n{}\n",
+        kept.join("\n"),
+        moved.join("\n")
+    );
+    database
+        .sql("CREATE TABLE places_v2_geo (places_id bigint PRIMARY KEY, geo_lat numeric, geo_lon bigint)");
+    let pipelines = Pipelines::new(&[("places.toml", &own)]);
+    let run = database.json(&["run", "--pipelines", pipelines.path(), "--progress", "none"]);
+    assert_eq!(counts(&run, 1, ["inserted", "quarantined"]), [30, 0]);
+    assert_eq!(
+        database
+            .lines("SELECT places_id, geo_lat, geo_lon FROM places_v2_geo WHERE places_id < 3 ORDER BY 1"),
+        ["1|1.5|1", "2|2.5|2"]
+    );
+}
+
 /// The folder of the data of the npm package vega-datasets, which `.ci/tools` fetches; fetched here where it was
 /// not.
 fn public_data() -> PathBuf {
