@@ -10,7 +10,7 @@ mod whole_server;
 
 use std::net::TcpListener;
 
-use crate::support::{Database, Pipelines, program, server, stderr, wait_until};
+use crate::support::{Database, Pipelines, Running, program, server, stderr, wait_until};
 
 const PIPELINE: &str = r#"
 entity = "people"
@@ -242,9 +242,11 @@ fn ctrl_c_in_any_phase_leaves_the_targets_as_before_and_nothing_behind() {
     ] {
         let (database, pipelines) = people(&[(1, r#"{"name": "Ann"}"#)]);
         database.sql(prepared);
+        // The roles have their rights before the lock, which would hold these up, too.
+        let command = database.telling(&["run", "--pipelines", pipelines.path()]);
         let blocker = database.session();
         blocker.sql(&format!("BEGIN; {lock}"));
-        let running = database.start(&["run", "--pipelines", pipelines.path()]);
+        let running = Running::start(command);
         wait_until(&database.session(), WAITING);
         running.signal("INT");
         let (code, text) = running.end();
