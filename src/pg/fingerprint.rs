@@ -1,8 +1,9 @@
 //! What a server says of itself and of the versions of a table's rows, for fingerprints.
 //!
-//! A scan asks for `id`, `xmin` and `ctid` of some pages as three arrays in one row. Measured on 702,072
-//! participants: the server takes 0.35 s of CPU for that, as much as for a row each; but the client, which
-//! pays for each message, takes a tenth.
+//! A scan asks for `id`, `xmin` and `ctid` of some pages, a row each. Measured on 702,072 participants: 0.34 s of the
+//! server's CPU. As three arrays of 512 pages each it was 0.43 s; and 0.30 s where rows whose transaction had ended
+//! before the last scan told no more than their id, which was not kept: a V1 that loses transactions in a crash, and
+//! gives their numbers to others, would hide these.
 
 use super::catalog::TableInfo;
 use super::session::Session;
@@ -85,13 +86,13 @@ pub fn hold(table: &TableInfo) -> String {
 pub const SCAN_SETTINGS: &str =
     "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL synchronize_seqscans = off";
 
-/// `COPY … TO STDOUT` of one row with three arrays: ids, transactions, places of the rows of some pages, in
-/// the order of their places; NULL thrice where there is none. Open-ended where `to` is `None`.
+/// `COPY … TO STDOUT` of ids, transactions and places of the rows of some pages, in the order of their places.
+/// Open-ended where `to` is `None`.
 pub fn scan(table: &TableInfo, id: &str, from: u32, to: Option<u32>) -> String {
     let id = quote(id);
     let end = to.map_or(String::new(), |to| format!(" AND ctid < '({to},0)'::tid"));
     format!(
-        "COPY (SELECT array_agg({id}::bigint), array_agg(xmin), array_agg(ctid) FROM {} \
+        "COPY (SELECT {id}::bigint, xmin, ctid FROM {} \
          WHERE ctid >= '({from},0)'::tid{end}) TO STDOUT (FORMAT binary)",
         table.name.quoted()
     )

@@ -15,14 +15,12 @@
 
 pub mod decode;
 mod digits;
-mod elements;
 pub mod encode;
 pub mod frame;
 pub mod numeric;
 pub mod ondisk;
 mod quote;
 
-pub use elements::Elements;
 pub use encode::RowBuffer;
 pub use frame::{Batch, Form, Framer, Malformed, Tuple, Tuples};
 

@@ -1,14 +1,14 @@
 //! The scan: what V1's rows are now, by id, `xmin` and `ctid`, against the fingerprints that the ledger keeps.
 //!
 //! ```text
-//! source: pages [a,b) ─ three arrays ─► blocks of fingerprints ─┐
+//! source: pages [a,b) ─ a row each ───► blocks of fingerprints ─┐
 //!                                                               ├─ equal bytes: nothing to do
 //! ledger: blocks of the same pages ─────────────────────────────┘  else: ids that differ, and the new block
 //!                                                                        into an unlogged staging table
 //! ```
 //! Every run that keeps fingerprints scans, a full one beside its load: what it stages are the blocks that
 //! differ from those that are kept, whatever these were worth, so publishing them makes the kept blocks those
-//! of the run. Only a `--changed` run asks for the ids. Held are the ids that differ, and the rows of
+//! of the run. Only a `--changed` run asks for the ids. Held are the ids that differ, and the blocks of
 //! [`PAGES_PER_QUERY`] pages; a run that would hold more ids than its limit is told so, and reads everything.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,11 +23,13 @@ use crate::name::TableName;
 use crate::partition::IdRange;
 use crate::pg::fingerprint::{SCAN_SETTINGS, scan};
 use crate::pg::{BatchStream, Loader, Session, TableInfo, sql};
-use crate::pgcopy::{Batch, Elements, RowBuffer};
+use crate::pgcopy::{Batch, RowBuffer};
 
-/// The pages that one query asks for: some thousand rows, or two mebibytes where rows are as small as they
-/// can be. Ranges of 256 to 2,048 pages take the same time.
-const PAGES_PER_QUERY: u32 = 4 * PAGES_PER_BLOCK;
+/// The pages that one query asks for: with more than these a small table keeps no second lane busy.
+const PAGES_PER_QUERY: u32 = 16 * PAGES_PER_BLOCK;
+
+/// Rows are taken when they are so many bytes, some two thousand.
+const BATCH_BYTES: usize = 64 << 10;
 
 /// Staged blocks are sent when they are so many bytes.
 const STAGED_BYTES: usize = 256 << 10;
@@ -186,14 +188,15 @@ impl Scan {
 
     /// The blocks of a range as they are now; `Err` where its rows cannot be kept.
     async fn blocks(&self, reader: &Session, (from, to): Range) -> Result<Result<Vec<Block>, &'static str>> {
-        let mut stream = BatchStream::open(reader, &scan(&self.table, &self.id, from, to), 3, 1).await?;
-        let mut blocks = Vec::new();
+        let query = scan(&self.table, &self.id, from, to);
+        let mut stream = BatchStream::open(reader, &query, 3, BATCH_BYTES).await?;
+        let (mut writer, mut blocks) = (BlockWriter::default(), Vec::new());
         while let Some(batch) = stream.next().await? {
-            match write_blocks(&batch) {
-                Ok(found) => blocks.extend(found),
-                Err(reason) => return Ok(Err(reason)),
+            if let Err(reason) = write_blocks(&batch, &mut writer, &mut blocks) {
+                return Ok(Err(reason));
             }
         }
+        blocks.extend(writer.finish());
         Ok(Ok(blocks))
     }
 
@@ -320,35 +323,29 @@ fn ranges(pages: u64) -> VecDeque<Range> {
     starts.iter().enumerate().map(|(index, &from)| (from, starts.get(index + 1).copied())).collect()
 }
 
-/// The blocks of the rows of one answer.
-fn write_blocks(batch: &Batch) -> Result<Vec<Block>, &'static str> {
-    let mut blocks = Vec::new();
+/// Writes the rows of a batch, and adds the blocks that are whole.
+fn write_blocks(
+    batch: &Batch,
+    writer: &mut BlockWriter,
+    blocks: &mut Vec<Block>,
+) -> Result<(), &'static str> {
     for mut tuple in batch.tuples() {
-        let (Some(ids), Some(xmins), Some(places)) =
-            (tuple.next().flatten(), tuple.next().flatten(), tuple.next().flatten())
-        else {
-            // No row is in these pages.
-            continue;
-        };
-        let ids = Elements::<8>::of(ids).ok_or("a row of the source has no id")?;
-        let (xmins, places) = Elements::<4>::of(xmins)
-            .zip(Elements::<6>::of(places))
-            .filter(|(xmins, places)| xmins.len() == ids.len() && places.len() == ids.len())
+        let id = tuple.next().flatten().ok_or("a row of the source has no id")?;
+        let row = fingerprint(id, tuple.next().flatten(), tuple.next().flatten())
             .ok_or("the source's rows have no xmin and ctid")?;
-        let mut writer = BlockWriter::default();
-        for ((id, xmin), place) in ids.zip(xmins).zip(places) {
-            let [a, b, c, d, offset @ ..] = place;
-            let row = Fingerprint {
-                page: u32::from_be_bytes([a, b, c, d]),
-                offset: u16::from_be_bytes(offset),
-                id: i64::from_be_bytes(id),
-                xmin: u32::from_be_bytes(xmin),
-            };
-            blocks.extend(writer.push(row).map_err(|_| "the source's rows do not come in their order")?);
-        }
-        blocks.extend(writer.finish());
+        blocks.extend(writer.push(row).map_err(|_| "the source's rows do not come in their order")?);
     }
-    Ok(blocks)
+    Ok(())
+}
+
+fn fingerprint(id: &[u8], xmin: Option<&[u8]>, ctid: Option<&[u8]>) -> Option<Fingerprint> {
+    let (page, offset) = ctid?.split_first_chunk()?;
+    Some(Fingerprint {
+        page: u32::from_be_bytes(*page),
+        offset: u16::from_be_bytes(offset.try_into().ok()?),
+        id: i64::from_be_bytes(id.try_into().ok()?),
+        xmin: u32::from_be_bytes(xmin?.try_into().ok()?),
+    })
 }
 
 fn push_block(buffer: &mut RowBuffer, first_page: u32, block: Option<&Block>) {
@@ -376,7 +373,7 @@ mod tests {
 
     #[test]
     fn ranges_cover_every_page_once_begin_at_a_block_and_the_last_is_open() {
-        for pages in [0, 1, 511, 512, 513, 87_351] {
+        for pages in [0, 1, 2_047, 2_048, 2_049, 87_351] {
             let ranges: Vec<Range> = ranges(pages).into();
             assert_eq!(ranges[0].0, 0);
             for pair in ranges.windows(2) {
@@ -384,7 +381,7 @@ mod tests {
                 assert_eq!(pair[1].0 % PAGES_PER_BLOCK, 0);
             }
             assert_eq!(ranges[ranges.len() - 1].1, None);
-            assert!(ranges.len() as u64 <= pages.div_ceil(512).max(1));
+            assert!(ranges.len() as u64 <= pages.div_ceil(2_048).max(1));
         }
     }
 }
