@@ -27,6 +27,8 @@ pub struct MergeSql {
     keep: String,
     /// The list of rows that are to go, quoted, where a comparison has made one; else all of V1 is staged.
     gone: Option<String>,
+    /// Whether that list also holds the rows that stay of the staged keys, and where they stand.
+    placed: bool,
 }
 
 impl MergeSql {
@@ -47,6 +49,7 @@ impl MergeSql {
             row_order: row_order(primary_key),
             keep: String::new(),
             gone: None,
+            placed: false,
         }
     }
 
@@ -54,6 +57,14 @@ impl MergeSql {
     #[must_use]
     pub fn listed(mut self, gone: &TableName) -> Self {
         self.gone = Some(gone.quoted());
+        self
+    }
+
+    /// Takes the rows that are updated, and which keys are missing, from that list, too: [`Self::list_places`] has
+    /// filled it in this transaction, which keeps writers away, and nothing was updated since.
+    #[must_use]
+    pub fn placed(mut self) -> Self {
+        self.placed = self.gone.is_some();
         self
     }
 
@@ -74,16 +85,28 @@ impl MergeSql {
         self
     }
 
-    /// Lists the rows of the target whose key, or the first column of it, is one of `$1` and that are not staged.
-    pub fn list_unstaged(&self, gone: &TableName) -> String {
-        let key = &self.key[0];
-        self.list(gone, "", &format!("t.{key} = ANY ($1::bigint[]) AND {}", self.not_staged()))
+    /// Lists the rows of the target whose key, or the first column of it, is one of `$1`, and marks those that stay
+    /// because they are staged. Returns one row: how many do not stay.
+    pub fn list_places(&self, gone: &TableName) -> String {
+        let staged = format!("EXISTS (SELECT FROM {} s WHERE {})", self.staging, self.matched());
+        format!(
+            "WITH listed AS ({} RETURNING {STAYS}) SELECT count(*) FROM listed WHERE NOT {STAYS}",
+            self.list(gone, &staged, "", &format!("t.{} = ANY ($1::bigint[])", self.key[0])),
+            STAYS = STAYS_COLUMN.0,
+        )
     }
 
     /// Lists the rows of the target whose key is one of the pairs that `$1` and `$2` make.
+    ///
+    /// Each end is looked for by itself, too: for the pairs alone the planner, which knows nothing of them, puts
+    /// the whole target into a hash table (370,954 links, 1,428 of them listed: 0.20 s).
     pub fn list_pairs(&self, gone: &TableName) -> String {
-        let ends = self.key.iter().zip(["a", "b"]).map(|(key, end)| format!("t.{key} = p.{end}"));
-        self.list(gone, ", unnest($1::bigint[], $2::bigint[]) p (a, b)", &join(ends, " AND "))
+        let ends = self
+            .key
+            .iter()
+            .zip([("a", "$1"), ("b", "$2")])
+            .map(|(key, (end, all))| format!("t.{key} = p.{end} AND t.{key} = ANY ({all}::bigint[])"));
+        self.list(gone, "false", ", unnest($1::bigint[], $2::bigint[]) p (a, b)", &join(ends, " AND "))
     }
 
     /// Lists the rows of the target whose key is in `$1` and not staged, and those beside another row of a key
@@ -109,11 +132,11 @@ impl MergeSql {
         )
     }
 
-    fn list(&self, gone: &TableName, with: &str, condition: &str) -> String {
+    fn list(&self, gone: &TableName, stays: &str, with: &str, condition: &str) -> String {
         format!(
-            "INSERT INTO {} ({}) SELECT t.{}, t.ctid, false FROM {} t{with} WHERE {condition}",
+            "INSERT INTO {} ({}) SELECT t.{}, t.ctid, false, {stays} FROM {} t{with} WHERE {condition}",
             gone.quoted(),
-            join(GONE_COLUMNS.iter().map(|(name, _)| quote(name)), ", "),
+            join(GONE_COLUMNS.iter().chain([&STAYS_COLUMN]).map(|(name, _)| quote(name)), ", "),
             self.key[0],
             self.target
         )
@@ -132,7 +155,7 @@ impl MergeSql {
     /// The rows of the list of those that are to go.
     pub fn count_listed(&self) -> String {
         match &self.gone {
-            Some(gone) => format!("SELECT count(*) FROM {gone}"),
+            Some(gone) => format!("SELECT count(*) FROM {gone} WHERE NOT {}", STAYS_COLUMN.0),
             None => "SELECT 0::bigint".to_owned(),
         }
     }
@@ -170,7 +193,8 @@ impl MergeSql {
     fn stale(&self, join: &str, on: &str) -> String {
         match &self.gone {
             Some(gone) => {
-                format!(" {join} {gone} g {on} t.ctid = g.place AND NOT g.surplus{}", self.keep)
+                let goes = format!("NOT g.surplus AND NOT g.{}", STAYS_COLUMN.0);
+                format!(" {join} {gone} g {on} t.ctid = g.place AND {goes}{}", self.keep)
             }
             None => format!(" WHERE {}{}", self.not_staged(), self.keep),
         }
@@ -205,10 +229,16 @@ impl MergeSql {
         if written.is_empty() {
             return None;
         }
+        let (places, placed) = match self.places() {
+            Some((gone, is_staged)) => {
+                (format!(", {gone} g"), format!(" AND {is_staged} AND t.ctid = g.place"))
+            }
+            None => (String::new(), String::new()),
+        };
         Some(format!(
             "WITH updated AS (
-               UPDATE {target} t SET {set} FROM {staging} s
-               WHERE {matched} AND {differs} RETURNING {key})
+               UPDATE {target} t SET {set} FROM {staging} s{places}
+               WHERE {matched}{placed} AND {differs} RETURNING {key})
              SELECT count(*) FROM (SELECT DISTINCT * FROM updated) keys",
             target = self.target,
             staging = self.staging,
@@ -231,12 +261,17 @@ impl MergeSql {
 
     /// Inserts the staged rows whose key the target lacks.
     pub fn insert_missing(&self) -> String {
-        format!(
-            "{} s WHERE NOT EXISTS (SELECT FROM {} t WHERE {})",
-            self.insert_all(),
-            self.target,
-            self.matched()
-        )
+        let there = match self.places() {
+            Some((gone, is_staged)) => format!("{gone} g WHERE {is_staged}"),
+            None => format!("{} t WHERE {}", self.target, self.matched()),
+        };
+        format!("{} s WHERE NOT EXISTS (SELECT FROM {there})", self.insert_all())
+    }
+
+    /// The list of places, and the condition that its row `g` is that of a key that the row `s` has.
+    fn places(&self) -> Option<(&str, String)> {
+        let gone = self.gone.as_deref().filter(|_| self.placed)?;
+        Some((gone, format!("g.{} AND g.{} = s.{}", STAYS_COLUMN.0, GONE_COLUMNS[0].0, self.key[0])))
     }
 
     /// Inserts all staged rows.
@@ -382,6 +417,9 @@ fn in_range(column: &str, range: IdRange, or_null: bool) -> String {
 /// The columns of a list of rows of a target: the first column of the key, the place, and whether the row
 /// stands beside another of its key.
 pub const GONE_COLUMNS: [(&str, &str); 3] = [("key", "bigint"), ("place", "tid"), ("surplus", "boolean")];
+
+/// Stands beside them, and says that the row does not go, but was found where something was looked for.
+pub const STAYS_COLUMN: (&str, &str) = ("stays", "boolean NOT NULL DEFAULT false");
 
 /// The columns of the notes on pieces that are staged: the number, what it brought, and its edges.
 pub const PIECE_COLUMNS: [(&str, &str); 3] = [("piece", "integer"), ("note", "text"), ("edges", "bytea[]")];

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{SourceIdentity, State};
 use crate::name::TableName;
 use crate::pg::Session;
+use crate::pg::sql::STAYS_COLUMN;
 
 /// The state of an entity's fingerprints; `None` where there are none.
 pub async fn read(session: &Session, entity: &str) -> Result<Option<State>> {
@@ -172,9 +173,10 @@ pub async fn keep(
 /// `gone`.
 pub async fn keep_pending(session: &Session, entity: &str, gone: &TableName) -> Result<()> {
     let sql = format!(
-        "INSERT INTO xdoflow.fingerprint_pending (entity, source_id) SELECT $1, key FROM {}
+        "INSERT INTO xdoflow.fingerprint_pending (entity, source_id) SELECT $1, key FROM {} WHERE NOT {}
          ON CONFLICT DO NOTHING",
-        gone.quoted()
+        gone.quoted(),
+        STAYS_COLUMN.0
     );
     session.execute(&sql, &[&entity]).await?;
     Ok(())

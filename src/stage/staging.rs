@@ -16,8 +16,8 @@ pub const SCHEMA: &str = "xdoflow";
 pub struct Staging {
     /// One for each target, in the order of the pipeline file.
     pub targets: Vec<TableName>,
-    /// For each target a list of rows that are to go, with the columns of
-    /// [`GONE_COLUMNS`](sql::GONE_COLUMNS).
+    /// For each target a list of rows that are to go, with the columns of [`GONE_COLUMNS`](sql::GONE_COLUMNS) and
+    /// [`STAYS_COLUMN`](sql::STAYS_COLUMN).
     pub gone: Vec<TableName>,
     /// The rejected values.
     pub rejects: TableName,
@@ -57,7 +57,8 @@ impl Staging {
             let Some((table, columns, listed)) = target else { continue };
             statements.push(sql::create_staging(staging, table, columns));
             if listed {
-                statements.push(create_table(gone, &sql::GONE_COLUMNS));
+                let [key, place, surplus] = sql::GONE_COLUMNS;
+                statements.push(create_table(gone, &[key, place, surplus, sql::STAYS_COLUMN]));
             }
         }
         session.batch(&statements.join("; ")).await

@@ -162,12 +162,15 @@ pub(super) fn pass(stop: Option<Error>) -> Result<()> {
 }
 
 /// The program was compiled for the tables as they were when the run began. The caller holds their locks.
-pub(super) async fn check_shape(session: &Session, target: &PublishTarget) -> Result<()> {
-    let now = TableInfo::read(session, &target.info.name).await?;
-    let Some(change) = target.info.changed(now.as_ref()) else { return Ok(()) };
-    Err(Error::stop(format!("{} was altered while the run was under way", target.label))
-        .detail(change)
-        .hint("run again: the pipelines are then held against the table as it is now"))
+pub(super) async fn check_shapes(session: &Session, targets: &[PublishTarget]) -> Result<()> {
+    let now = TableInfo::read_all(session, targets.iter().map(|target| &target.info.name)).await?;
+    for (target, now) in targets.iter().zip(&now) {
+        let Some(change) = target.info.changed(now.as_ref()) else { continue };
+        return Err(Error::stop(format!("{} was altered while the run was under way", target.label))
+            .detail(change)
+            .hint("run again: the pipelines are then held against the table as it is now"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod guards;
 
 use crate::error::{Error, Result};
 use crate::name::TableName;
-use crate::pg::sql::MergeSql;
+use crate::pg::sql::{GONE_COLUMNS, MergeSql};
 use crate::pg::{LockMode, Session, TableInfo};
 use crate::progress::EntityProgress;
 use crate::summary::{EntitySummary, Mode, TargetSummary, Way};
@@ -60,10 +60,26 @@ pub struct TargetLoad {
 /// Makes the planner look staged rows up one by one; see [`TargetLoad::is_small_beside`].
 const BY_INDEX: &str = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
+/// Makes it fetch the rows of a list from where they stand, as long as the list has fewer rows than the target
+/// has pages: most of these are in memory, where the list has just been made from them.
+const BY_PLACE: &str = "SET LOCAL random_page_cost = 1";
+
 /// Lets it choose again.
-const BY_ANY_WAY: &str = "SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT";
+const BY_ANY_WAY: &str = "SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT; \
+                          SET LOCAL random_page_cost TO DEFAULT";
 
 impl TargetLoad {
+    /// Whether the list of rows that are to go holds the places of those that stay, too. They are told by the first
+    /// column of the key.
+    fn is_placed(&self, target: &PublishTarget) -> bool {
+        self.way == Way::Changed && !target.derived && target.key.len() == 1
+    }
+
+    /// The setting of the planner that fits, if not its own.
+    fn planning(&self, target: &PublishTarget) -> Option<&'static str> {
+        if self.is_placed(target) { Some(BY_PLACE) } else { self.is_small_beside(target).then_some(BY_INDEX) }
+    }
+
     /// Whether the target may hold more than one row of a key that V1 has.
     fn may_repeat(&self, target: &PublishTarget) -> bool {
         // A comparison has found all there are; else a unique index may rule them out.
@@ -127,14 +143,11 @@ pub async fn begin(session: &Session, targets: &[PublishTarget], mode: LockMode)
     let settings = format!("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL work_mem = '{WORK_MEM}'");
     session.batch(&settings).await?;
     session.lock_tables(targets.iter().map(|target| &target.info.name), mode).await?;
-    for target in targets {
-        guards::check_shape(session, target).await?;
-    }
-    Ok(())
+    guards::check_shapes(session, targets).await
 }
 
-/// Lists the rows of a target that are to go where only what has changed was read: those with an id in `ids`
-/// that is not staged. Returns how many they are. The session holds the lock of the publish.
+/// Lists the rows of a target with an id in `ids`, where only what has changed was read. Returns how many are to go:
+/// those that are not staged. The session holds the lock of the publish.
 pub async fn list_gone(
     session: &Session,
     target: &PublishTarget,
@@ -143,7 +156,7 @@ pub async fn list_gone(
     ids: &[i64],
 ) -> Result<u64> {
     let merge = MergeSql::new(&target.info.name, staging, &target.columns, &target.key, &[]);
-    session.execute(&merge.list_unstaged(gone), &[&ids]).await
+    session.count(&merge.list_places(gone), &[&ids]).await
 }
 
 /// Lists the rows of a target that are to go of those with an id in `ids`: what is not staged, and what stands
@@ -262,6 +275,9 @@ impl Publish<'_> {
             merge = merge.keep_quarantined(self.rejects, self.targets[index].explode.is_some());
         }
         match self.loads[index].way {
+            Way::Changed if self.loads[index].is_placed(&self.targets[index]) => {
+                merge.listed(&self.gone[index]).placed()
+            }
             Way::Delta | Way::Changed => merge.listed(&self.gone[index]),
             Way::Direct | Way::Staged => merge,
         }
@@ -275,8 +291,8 @@ impl Publish<'_> {
         if load.staged > 0 {
             session.batch(&merge.analyze_staging()).await?;
         }
-        if load.listed > 0 {
-            session.batch(&format!("ANALYZE {}", self.gone[index].quoted())).await?;
+        if load.listed > 0 || load.is_placed(&self.targets[index]) {
+            session.batch(&format!("ANALYZE {} ({})", self.gone[index].quoted(), GONE_COLUMNS[0].0)).await?;
         }
         let staged = session.count(&merge.count_staged(), &[]).await?;
         let listed = match load.way {
@@ -352,9 +368,9 @@ impl Step<'_> {
                 if may_repeat { self.surplus(&self.merge.count_surplus(), false).await? } else { 0 };
         }
         steps.next();
-        let by_index = self.load.is_small_beside(target);
-        if by_index {
-            self.session.batch(BY_INDEX).await?;
+        let planning = self.load.planning(target);
+        if let Some(setting) = planning {
+            self.session.batch(setting).await?;
         }
         if self.load.staged > 0
             && let Some(update) = self.merge.update()
@@ -363,7 +379,7 @@ impl Step<'_> {
         }
         steps.next();
         counts.inserted = self.insert().await?;
-        if by_index {
+        if planning.is_some() {
             self.session.batch(BY_ANY_WAY).await?;
         }
         Ok(())
