@@ -61,12 +61,14 @@ pub async fn plan(
     let (source, target) = tokio::try_join!(source.connect("catalogue"), target.connect("catalogue"))?;
     let mut plans = Vec::new();
     let mut mismatches = Vec::new();
+    let targets = specs.iter().flat_map(all_targets).map(|target| &target.table);
+    let mut found = TableInfo::read_all(&target, targets).await?.into_iter();
     for (index, spec) in specs.iter().enumerate() {
         let table = SourceTable::read(&source, &spec.source).await?;
-        let all = || spec.targets.iter().chain(spec.derived.iter().map(|derived| &derived.target));
+        let all = || all_targets(spec);
         let mut infos = Vec::new();
-        for target_spec in all() {
-            match TableInfo::read(&target, &target_spec.table).await? {
+        for (target_spec, info) in all().zip(&mut found) {
+            match info {
                 Some(info) => infos.push(info),
                 None => mismatches.push(missing_table(spec, target_spec)),
             }
@@ -106,7 +108,14 @@ pub async fn plan(
             Err(found) => mismatches.extend(found),
         }
     }
+    source.release();
+    target.release();
     if mismatches.is_empty() { Ok(plans) } else { Err(mismatch_error(&mismatches)) }
+}
+
+/// The targets of a pipeline, the derived ones behind the others.
+fn all_targets(spec: &PipelineSpec) -> impl Iterator<Item = &TargetSpec> {
+    spec.targets.iter().chain(spec.derived.iter().map(|derived| &derived.target))
 }
 
 /// Compiles a pipeline against the tables of its targets, those of the derived ones behind the others. `watched` holds

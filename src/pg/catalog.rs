@@ -1,5 +1,6 @@
 //! What the two databases say of their tables.
 
+use super::Row;
 use super::lock::LockMode;
 use super::session::Session;
 use crate::error::Result;
@@ -39,54 +40,58 @@ pub struct TableInfo {
 impl TableInfo {
     /// Asks the server for a table; `None` where the search path finds none.
     pub async fn read(session: &Session, name: &TableName) -> Result<Option<Self>> {
-        let quoted = name.quoted();
+        Ok(Self::read_all(session, [name]).await?.pop().flatten())
+    }
+
+    /// The same for several, in their order: three questions, whatever their number.
+    pub async fn read_all<'n>(
+        session: &Session,
+        names: impl IntoIterator<Item = &'n TableName>,
+    ) -> Result<Vec<Option<Self>>> {
+        let names: Vec<String> = names.into_iter().map(TableName::quoted).collect();
         // The size of a table takes a lock on it.
-        let rows = match session.query(TABLE, &[&quoted]).await {
+        let rows = match session.query(TABLES, &[&names]).await {
             Ok(rows) => rows,
-            Err(error) => return Err(session.explain_lock(error, &[quoted], LockMode::Alterers).await),
+            Err(error) => return Err(session.explain_lock(error, &names, LockMode::Alterers).await),
         };
-        let Some(row) = rows.first() else { return Ok(None) };
-        let oid: u32 = row.get("oid");
-        let columns = session.query(COLUMNS, &[&oid]).await?;
-        let indexes = session.query(INDEXES, &[&oid]).await?;
-        let mut info = Self {
-            name: TableName::new(row.get::<_, String>("nspname"), row.get::<_, String>("relname")),
-            oid,
-            has_ctid: row.get("has_ctid"),
-            is_plain: row.get("is_plain"),
-            is_lockable: row.get("is_lockable"),
-            filenode: row.get("filenode"),
-            blocks: u64::try_from(row.get::<_, i64>("blocks")).unwrap_or(0),
-            bytes: u64::try_from(row.get::<_, i64>("bytes")).unwrap_or(0),
-            columns: columns
-                .iter()
-                .map(|row| {
-                    let type_name: String = row.get("type_name");
-                    ColumnSchema {
-                        name: row.get("attname"),
-                        column_type: type_name.parse().ok(),
-                        type_name,
-                        not_null: row.get("not_null"),
-                        filled_by_server: row.get("filled_by_server"),
-                        read_only: row.get("read_only"),
-                    }
-                })
-                .collect(),
-            primary_key: Vec::new(),
-            unique_keys: Vec::new(),
-            indexed_prefixes: Vec::new(),
-        };
-        for row in &indexes {
-            let columns: Vec<String> = row.get("columns");
-            if row.get("is_primary") {
-                info.primary_key.clone_from(&columns);
+        let oids: Vec<u32> = rows.iter().map(|row| row.get("oid")).collect();
+        let columns = session.query(COLUMNS, &[&oids]).await?;
+        let indexes = session.query(INDEXES, &[&oids]).await?;
+        let mut found = vec![None; names.len()];
+        for row in &rows {
+            let oid: u32 = row.get("oid");
+            let of_table = |row: &&Row| row.get::<_, u32>("table") == oid;
+            let mut info = Self {
+                name: TableName::new(row.get::<_, String>("nspname"), row.get::<_, String>("relname")),
+                oid,
+                has_ctid: row.get("has_ctid"),
+                is_plain: row.get("is_plain"),
+                is_lockable: row.get("is_lockable"),
+                filenode: row.get("filenode"),
+                blocks: u64::try_from(row.get::<_, i64>("blocks")).unwrap_or(0),
+                bytes: u64::try_from(row.get::<_, i64>("bytes")).unwrap_or(0),
+                columns: columns.iter().filter(of_table).map(column_schema).collect(),
+                primary_key: Vec::new(),
+                unique_keys: Vec::new(),
+                indexed_prefixes: Vec::new(),
+            };
+            for row in indexes.iter().filter(of_table) {
+                let columns: Vec<String> = row.get("columns");
+                if row.get("is_primary") {
+                    info.primary_key.clone_from(&columns);
+                }
+                if row.get("is_unique") {
+                    info.unique_keys.push(columns.clone());
+                }
+                info.indexed_prefixes.push(columns);
             }
-            if row.get("is_unique") {
-                info.unique_keys.push(columns.clone());
+            // A place is counted from 1.
+            let place = usize::try_from(row.get::<_, i64>("place") - 1).unwrap_or(usize::MAX);
+            if let Some(found) = found.get_mut(place) {
+                *found = Some(info);
             }
-            info.indexed_prefixes.push(columns);
         }
-        Ok(Some(info))
+        Ok(found)
     }
 
     /// What is no longer as it was here in what the server says `now`, in words; `None` where the table has
@@ -143,32 +148,45 @@ impl TableInfo {
     }
 }
 
+fn column_schema(row: &Row) -> ColumnSchema {
+    let type_name: String = row.get("type_name");
+    ColumnSchema {
+        name: row.get("attname"),
+        column_type: type_name.parse().ok(),
+        type_name,
+        not_null: row.get("not_null"),
+        filled_by_server: row.get("filled_by_server"),
+        read_only: row.get("read_only"),
+    }
+}
+
 /// `to_regclass` takes the name as SQL writes it, and gives NULL instead of an error.
-const TABLE: &str = "
-    SELECT c.oid, n.nspname::text, c.relname::text, c.relkind IN ('r', 'm') AS has_ctid,
+const TABLES: &str = "
+    SELECT w.place, c.oid, n.nspname::text, c.relname::text, c.relkind IN ('r', 'm') AS has_ctid,
            c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhassubclass AND NOT c.relrowsecurity AS is_plain,
            c.relkind IN ('r', 'p', 'v') AS is_lockable, coalesce(pg_relation_filenode(c.oid), 0) AS filenode,
            CASE WHEN c.relkind IN ('r', 'm')
                 THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END AS blocks,
            coalesce(pg_table_size(c.oid), 0) AS bytes
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p', 'm', 'v', 'f')";
+    FROM unnest($1::text[]) WITH ORDINALITY AS w (name, place)
+    JOIN pg_class c ON c.oid = to_regclass(w.name) JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f')";
 
-const COLUMNS: &str = "
-    SELECT a.attname::text, format_type(a.atttypid, a.atttypmod) AS type_name, a.attnotnull AS not_null,
+const COLUMNS: &str = r#"
+    SELECT a.attrelid AS "table", a.attname::text, format_type(a.atttypid, a.atttypmod) AS type_name, a.attnotnull AS not_null,
            a.atthasdef OR a.attidentity <> '' AS filled_by_server,
            a.attgenerated <> '' OR a.attidentity = 'a' AS read_only
     FROM pg_attribute a
-    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
-    ORDER BY a.attnum";
+    WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attrelid, a.attnum"#;
 
 /// Indexes on expressions or on a part of the rows promise nothing about the key.
-const INDEXES: &str = "
-    SELECT i.indisprimary AS is_primary, i.indisunique AS is_unique,
+const INDEXES: &str = r#"
+    SELECT i.indrelid AS "table", i.indisprimary AS is_primary, i.indisunique AS is_unique,
            array_agg(a.attname::text ORDER BY k.position) AS columns
     FROM pg_index i
     CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, position)
     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-    WHERE i.indrelid = $1 AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+    WHERE i.indrelid = ANY ($1) AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
       AND k.position <= i.indnkeyatts
-    GROUP BY i.indexrelid, i.indisprimary, i.indisunique";
+    GROUP BY i.indrelid, i.indexrelid, i.indisprimary, i.indisunique"#;

@@ -6,9 +6,10 @@
 //! the server when the statement ends.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
@@ -17,6 +18,7 @@ use super::settings::Settings;
 use super::tap::Taps;
 use super::watch::Watch;
 use crate::error::{Error, Fate, Result};
+use crate::name::literal;
 
 /// How long a failed run waits for its own backends to end.
 const END_BACKENDS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,11 +42,13 @@ const SOURCE_SETTINGS: &str = "SET default_transaction_read_only = on; SET row_s
 const TARGET_SETTINGS: &str = "DO $$BEGIN PERFORM set_config('client_connection_check_interval', '1s', false); \
      EXCEPTION WHEN OTHERS THEN NULL; END$$";
 
-/// Asks for the process and the version, and leaves a mark on the session: the third cell is the mark that was
-/// there before, and a session of our own bears none. A pooler that hands out a session for each transaction gives
-/// the next connection the one that the last has left.
+/// Asks for the process, the version, and the mark of the session: a new one bears none. A pooler that hands out a
+/// session for each transaction gives the next connection the one that the last has left.
 const WHO: &str = "SELECT pg_backend_pid(), current_setting('server_version_num'), \
-     coalesce(current_setting('xdoflow.session', true), '') || left(set_config('xdoflow.session', 'taken', false), 0)";
+     coalesce(current_setting('xdoflow.session', true), '')";
+
+/// Leaves the mark.
+const MARK: &str = "SET xdoflow.session = 'taken'";
 
 /// Which of the two databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +75,14 @@ pub struct Database {
     settings: Arc<Settings>,
     limits: Limits,
     backends: Arc<Mutex<Vec<i32>>>,
+    idle: Arc<Mutex<Vec<Idle>>>,
+}
+
+/// A connection that was given back.
+struct Idle {
+    client: Client,
+    taps: Taps,
+    pid: i32,
 }
 
 /// How long the sessions of a database wait.
@@ -100,13 +112,14 @@ pub struct Session {
 impl Database {
     /// A database to be connected to; nothing is opened yet.
     pub fn new(side: Side, settings: Settings) -> Self {
-        Self { side, settings: Arc::new(settings), limits: Limits::default(), backends: Arc::default() }
+        let settings = Arc::new(settings);
+        Self { side, settings, limits: Limits::default(), backends: Arc::default(), idle: Arc::default() }
     }
 
     /// The same database in the other part: what is kept of sessions is kept for each part.
     #[must_use]
     pub fn as_side(&self, side: Side) -> Self {
-        Self { side, backends: Arc::default(), ..self.clone() }
+        Self { side, backends: Arc::default(), idle: Arc::default(), ..self.clone() }
     }
 
     /// The same database, with sessions that wait so long.
@@ -127,16 +140,31 @@ impl Database {
 
     /// Opens a connection and nothing more.
     pub(super) async fn open(&self, purpose: &str) -> Result<Connected> {
-        let opened = self.settings.connect(&format!("xdoflow: {purpose}")).await;
+        let opened = self.settings.connect(&application_name(purpose)).await;
         opened.map_err(|error| error.context(format_args!("{} database", self.side)))
     }
 
-    /// Opens a session. `purpose` shows in `pg_stat_activity` behind the program's name.
+    /// Opens a session, or takes one that was given back. `purpose` shows in `pg_stat_activity` behind the program's
+    /// name.
     pub async fn connect(&self, purpose: &str) -> Result<Session> {
+        loop {
+            let Some(idle) = self.idle().pop() else { return self.connect_anew(purpose).await };
+            // One that was lost in the meantime was nobody's.
+            if let Ok(Ok(session)) = timeout(self.first_answer(), self.take(idle, purpose)).await {
+                return Ok(session);
+            }
+        }
+    }
+
+    /// How long a session is given to begin: nobody can be asked yet what the other side is doing.
+    fn first_answer(&self) -> Duration {
+        self.limits.stall * 2
+    }
+
+    async fn connect_anew(&self, purpose: &str) -> Result<Session> {
         let opened = self.open(purpose).await?;
-        // Nobody can be asked yet what the other side is doing.
-        let limit = self.limits.stall * 2;
-        match tokio::time::timeout(limit, self.begin(opened)).await {
+        let limit = self.first_answer();
+        match timeout(limit, self.begin(opened)).await {
             Ok(session) => session,
             Err(_) => Err(Error::with_fate(
                 Fate::Retry,
@@ -146,15 +174,28 @@ impl Database {
         }
     }
 
-    /// Makes a session of a connection, in one round trip.
-    async fn begin(&self, opened: Connected) -> Result<Session> {
-        let Connected { client, taps } = opened;
+    /// What a session begins with.
+    fn session_settings(&self) -> String {
         let side = match self.side {
             Side::Source => SOURCE_SETTINGS,
             Side::Target => TARGET_SETTINGS,
         };
-        let lock_timeout = self.limits.lock.as_millis();
-        let sql = format!("{SESSION_SETTINGS}; SET lock_timeout = {lock_timeout}; {side}; {WHO}");
+        format!("{SESSION_SETTINGS}; SET lock_timeout = {}; {side}", self.limits.lock.as_millis())
+    }
+
+    /// Makes a session of a connection that was given back, in one round trip: it is as if it were new.
+    async fn take(&self, idle: Idle, purpose: &str) -> Result<Session> {
+        let Idle { client, taps, pid } = idle;
+        let (settings, name) = (self.session_settings(), literal(&application_name(purpose)));
+        let sql = format!("RESET ALL; {settings}; SET application_name = {name}; {MARK}");
+        client.batch_execute(&sql).await.map_err(server_error)?;
+        Ok(Session { client, taps, watch: Watch::new(self.clone(), pid) })
+    }
+
+    /// Makes a session of a connection, in one round trip.
+    async fn begin(&self, opened: Connected) -> Result<Session> {
+        let Connected { client, taps } = opened;
+        let sql = format!("{}; {WHO}; {MARK}", self.session_settings());
         let answer = client.simple_query(&sql).await.map_err(server_error)?;
         let who = answer.iter().rev().find_map(|message| match message {
             SimpleQueryMessage::Row(row) if row.len() == 3 => Some(row),
@@ -191,6 +232,7 @@ impl Database {
 
     /// Ends every backend that was opened here and still runs, and waits until the last is gone.
     pub async fn end_backends(&self) -> Result<()> {
+        self.idle().clear();
         let pids = std::mem::take(&mut *self.lock());
         self.end(&pids).await
     }
@@ -201,7 +243,8 @@ impl Database {
         if pids.is_empty() {
             return Ok(());
         }
-        let session = self.connect("end backends").await?;
+        // One that was given back may be among them.
+        let session = self.connect_anew("end backends").await?;
         let deadline = Instant::now() + END_BACKENDS_TIMEOUT;
         loop {
             let alive = session
@@ -224,9 +267,18 @@ impl Database {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<i32>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<i32>> {
         self.backends.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The name of a session on the server.
+fn application_name(purpose: &str) -> String {
+    format!("xdoflow: {purpose}")
 }
 
 impl fmt::Debug for Database {
@@ -239,6 +291,22 @@ impl Session {
     /// The server's process.
     pub fn pid(&self) -> i32 {
         self.watch.pid()
+    }
+
+    /// Gives the session back for whoever connects next: a new one takes the server 6 ms of CPU, and a run of five
+    /// entities would open fifty. It must be in no transaction; its settings are forgotten.
+    pub fn release(self) {
+        let Self { client, taps, watch } = self;
+        let idle = Idle { client, taps, pid: watch.pid() };
+        watch.database().idle().push(idle);
+    }
+
+    /// The same for one in a transaction that has only read.
+    pub async fn release_reader(self) {
+        // Where that fails it is closed, and nobody misses it.
+        if self.batch("COMMIT").await.is_ok() {
+            self.release();
+        }
     }
 
     /// Whether it still stands: the server answers.

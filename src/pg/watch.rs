@@ -58,6 +58,10 @@ impl Watch {
         self.pid
     }
 
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
     fn limit(&self) -> Duration {
         self.database.limits().stall
     }

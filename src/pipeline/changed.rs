@@ -22,7 +22,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use super::{Purpose, Run, joined, millis};
-use crate::error::{Fate, Result};
+use crate::error::{Error, Fate, Result};
 use crate::fingerprint::compare::{Differences, sorted, subtract};
 use crate::fingerprint::edges::Edges;
 use crate::fingerprint::{SourceIdentity, State};
@@ -382,7 +382,9 @@ impl Fingerprints {
         if let (Some(table), Some(staged)) = (notes, staged) {
             let noted = async {
                 let session = self.run.job.target.connect(&format!("scan {}", self.plan.entity)).await?;
-                pieces::note_scan(&session, &table, staged).await
+                pieces::note_scan(&session, &table, staged).await?;
+                session.release();
+                Ok::<_, Error>(())
             };
             // A run goes on without: only nobody can go on with it.
             match noted.await {
@@ -403,7 +405,10 @@ impl Fingerprints {
             self.snapshot.reader(&self.run.job.source, &purpose),
             self.run.job.target.connect(&purpose)
         )?;
-        scan.lane(&reader, &ledger).await
+        scan.lane(&reader, &ledger).await?;
+        ledger.release();
+        reader.release_reader().await;
+        Ok(())
     }
 
     fn take_found(&self) {
@@ -451,6 +456,7 @@ impl Fingerprints {
         let measured = self.run.measured_of(&self.plan);
         ledger::record(&session, ledger.run_id(), &summary, &measured).await?;
         session.batch("COMMIT").await?;
+        session.release();
         job.progress.enter(self.plan.index, Phase::Done);
         summary.elapsed_ms = millis(progress.elapsed());
         // The one publish of an entity sets its summary once.
@@ -505,7 +511,11 @@ async fn source(
         return Ok(Err("the source is no ordinary table".to_owned()));
     }
     let ask = async || match run.job.source.connect("identity").await {
-        Ok(session) => ServerIdentity::ask(&session).await,
+        Ok(session) => {
+            let identity = ServerIdentity::ask(&session).await?;
+            session.release();
+            Ok(identity)
+        }
         Err(error) => Err(error.message().to_owned()),
     };
     let server = match run.source_server.get_or_init(ask).await {

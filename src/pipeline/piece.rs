@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
@@ -142,6 +143,15 @@ enum Attempt {
 }
 
 impl Lane {
+    /// Gives its connections back, after the last piece.
+    async fn release(self) {
+        let Self { reader, back, writer } = self;
+        join_all(back.into_iter().flatten().chain([reader]).map(Session::release_reader)).await;
+        if let Some(writer) = writer {
+            writer.into_session().release();
+        }
+    }
+
     /// The server's processes of its sessions, by their side.
     fn pids(&self, side: Side) -> Vec<i32> {
         match side {
@@ -180,7 +190,7 @@ impl EntityRun {
                 Attempt::Failed(error) => {
                     // The lanes that have their connections do the work, and the entity takes a little longer.
                     if is_full(&error) && lock(&self.queue).give_back(&piece) {
-                        break;
+                        return Ok(());
                     }
                     self.copy_again(&mut lane, &piece, error, None).await?;
                 }
@@ -188,6 +198,9 @@ impl EntityRun {
                     self.copy_again(&mut lane, &piece, error, Some(brought)).await?;
                 }
             }
+        }
+        if let Some(lane) = lane {
+            lane.release().await;
         }
         Ok(())
     }

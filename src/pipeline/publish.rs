@@ -114,6 +114,7 @@ impl EntityRun {
         }
         session.batch(&self.staging.drop_sql()).await?;
         session.batch("COMMIT").await?;
+        session.release();
         job.progress.enter(plan.index, Phase::Done);
         summary.elapsed_ms = millis(progress.elapsed());
         summary.rows_read = now;

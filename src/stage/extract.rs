@@ -82,8 +82,8 @@ impl SourceSnapshot {
                 .await
                 .map_err(|error| error.context("locking the source against those who would alter it"))?;
         }
-        for table in tables {
-            let now = TableInfo::read(&exporter, &table.info.name).await?;
+        let now = TableInfo::read_all(&exporter, tables.iter().map(|table| &table.info.name)).await?;
+        for (table, now) in tables.iter().zip(&now) {
             if let Some(change) = table.info.changed(now.as_ref()) {
                 return Err(Error::stop(format!(
                     "the source table {} was altered while the run began",
