@@ -62,12 +62,19 @@ pub async fn plan(
     let mut plans = Vec::new();
     let mut mismatches = Vec::new();
     let targets = specs.iter().flat_map(all_targets).map(|target| &target.table);
-    let mut found = TableInfo::read_all(&target, targets).await?.into_iter();
+    let watched = specs.iter().filter(|spec| spec.drift != DriftPolicy::Ignore);
+    let watched: Vec<&str> = watched.map(|spec| spec.entity.as_str()).collect();
+    let (of_source, of_target, mut known) = tokio::try_join!(
+        TableInfo::read_all(&source, specs.iter().map(|spec| &spec.source.table)),
+        TableInfo::read_all(&target, targets),
+        keys::baselines(&target, &watched)
+    )?;
+    let (mut of_source, mut of_target) = (of_source.into_iter(), of_target.into_iter());
     for (index, spec) in specs.iter().enumerate() {
-        let table = SourceTable::read(&source, &spec.source).await?;
+        let table = SourceTable::of(of_source.next().flatten(), &spec.source)?;
         let all = || all_targets(spec);
         let mut infos = Vec::new();
-        for (target_spec, info) in all().zip(&mut found) {
+        for (target_spec, info) in all().zip(&mut of_target) {
             match info {
                 Some(info) => infos.push(info),
                 None => mismatches.push(missing_table(spec, target_spec)),
@@ -78,10 +85,7 @@ pub async fn plan(
         }
         // Before the lookups are read for the program: what changes in between, changes the next digest.
         let digest = spec::digest(spec, infos.iter().map(|info| info.columns.as_slice()))?;
-        let known_keys = match spec.drift {
-            DriftPolicy::Ignore => None,
-            DriftPolicy::Warn | DriftPolicy::Fail => keys::baseline(&target, &spec.entity).await?,
-        };
+        let known_keys = known.remove(&spec.entity);
         let watched = (spec.drift != DriftPolicy::Ignore).then_some(&known_keys);
         match programs(spec, &infos, no_raw, watched) {
             Ok((program, derived)) => plans.push(Arc::new(EntityPlan {

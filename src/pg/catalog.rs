@@ -21,6 +21,8 @@ pub struct TableInfo {
     pub is_plain: bool,
     /// Whether LOCK TABLE takes it: not a materialized view or a foreign table.
     pub is_lockable: bool,
+    /// Whether row security hides rows from the role.
+    pub hides_rows: bool,
     /// The file that holds it, which a rewrite replaces; 0 where there is none.
     pub filenode: u32,
     /// Blocks of its main fork.
@@ -67,6 +69,7 @@ impl TableInfo {
                 has_ctid: row.get("has_ctid"),
                 is_plain: row.get("is_plain"),
                 is_lockable: row.get("is_lockable"),
+                hides_rows: row.get("hides_rows"),
                 filenode: row.get("filenode"),
                 blocks: u64::try_from(row.get::<_, i64>("blocks")).unwrap_or(0),
                 bytes: u64::try_from(row.get::<_, i64>("bytes")).unwrap_or(0),
@@ -164,7 +167,9 @@ fn column_schema(row: &Row) -> ColumnSchema {
 const TABLES: &str = "
     SELECT w.place, c.oid, n.nspname::text, c.relname::text, c.relkind IN ('r', 'm') AS has_ctid,
            c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relhassubclass AND NOT c.relrowsecurity AS is_plain,
-           c.relkind IN ('r', 'p', 'v') AS is_lockable, coalesce(pg_relation_filenode(c.oid), 0) AS filenode,
+           c.relkind IN ('r', 'p', 'v') AS is_lockable,
+           CASE WHEN c.relrowsecurity THEN row_security_active(c.oid) ELSE false END AS hides_rows,
+           coalesce(pg_relation_filenode(c.oid), 0) AS filenode,
            CASE WHEN c.relkind IN ('r', 'm')
                 THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END AS blocks,
            coalesce(pg_table_size(c.oid), 0) AS bytes

@@ -205,12 +205,17 @@ fn refusal(table: &SourceTable, access: &RawAccess, reason: String) -> Error {
 impl SourceTable {
     /// Describes the source of an entity; checks that it has the two columns of a V1 table.
     pub async fn read(session: &Session, spec: &SourceSpec) -> Result<Self> {
-        let info = TableInfo::read(session, &spec.table).await?.ok_or_else(|| {
+        Self::of(TableInfo::read(session, &spec.table).await?, spec)
+    }
+
+    /// The same of what the server has said of the table.
+    pub fn of(info: Option<TableInfo>, spec: &SourceSpec) -> Result<Self> {
+        let info = info.ok_or_else(|| {
             Error::stop(format!("the source has no table {}", spec.table))
                 .detail("it is not there, or the role may not see its schema")
                 .hint("check --source and the search path, or name the table with its schema in the pipeline")
         })?;
-        if session.query_one("SELECT row_security_active($1::oid)", &[&info.oid]).await?.get(0) {
+        if info.hides_rows {
             return Err(Error::stop(format!("row-level security hides rows of {} from the role", spec.table))
                 .detail("rows that cannot be seen would look like rows that V1 no longer has")
                 .hint("let a superuser say ALTER ROLE … BYPASSRLS, or let the pipeline read a view of the rows that are meant"));

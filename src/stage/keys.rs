@@ -22,20 +22,20 @@ const MAY_READ: &str = "
         WHERE (n.nspname, c.relname) = ('xdoflow', 'known_keys')
           AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))";
 
-/// Reads the baseline of an entity; none where there is no ledger yet, or the role may not read it: who verifies or
-/// checks needs none.
-pub async fn baseline(session: &Session, entity: &str) -> Result<Option<Baseline>> {
-    if !session.query_one(MAY_READ, &[]).await?.get::<_, bool>(0) {
-        return Ok(None);
+/// Reads the baselines of some entities. There are none where there is no ledger yet, or the role may not read it: who
+/// verifies or checks needs none.
+pub async fn baselines(session: &Session, entities: &[&str]) -> Result<BTreeMap<String, Baseline>> {
+    let mut known = BTreeMap::<String, Baseline>::new();
+    if entities.is_empty() || !session.query_one(MAY_READ, &[]).await?.get::<_, bool>(0) {
+        return Ok(known);
     }
-    let sql = "SELECT key, kind FROM xdoflow.known_keys WHERE entity = $1";
-    let mut known = Baseline::new();
-    for row in session.query(sql, &[&entity]).await? {
-        if let Some(kind) = JsonKind::of_name(row.get(1)) {
-            known.entry(row.get(0)).or_default().insert(kind);
+    let sql = "SELECT entity, key, kind FROM xdoflow.known_keys WHERE entity = ANY ($1)";
+    for row in session.query(sql, &[&entities]).await? {
+        if let Some(kind) = JsonKind::of_name(row.get(2)) {
+            known.entry(row.get(0)).or_default().entry(row.get(1)).or_default().insert(kind);
         }
     }
-    Ok((!known.is_empty()).then_some(known))
+    Ok(known)
 }
 
 /// How what a run has met differs from the baseline. `whole` says whether it read all rows: only then a key can be
