@@ -161,7 +161,9 @@ impl Database {
         self.limits.stall * 2
     }
 
-    async fn connect_anew(&self, purpose: &str) -> Result<Session> {
+    /// Opens a session. What a run stands on comes by one: behind the sessions that were given back before, it is
+    /// where a pooler in transaction mode shows.
+    pub async fn connect_anew(&self, purpose: &str) -> Result<Session> {
         let opened = self.open(purpose).await?;
         let limit = self.first_answer();
         match timeout(limit, self.begin(opened)).await {

@@ -72,7 +72,7 @@ impl SourceSnapshot {
     /// whatever else replaces a table: those do not care for snapshots, and readers that come later would see
     /// an empty table.
     pub async fn export(source: &Database, tables: &[&SourceTable]) -> Result<Self> {
-        let exporter = source.connect("snapshot").await?;
+        let exporter = source.connect_anew("snapshot").await?;
         exporter.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         let lockable: Vec<_> = tables.iter().filter(|table| table.info.is_lockable).collect();
         if !lockable.is_empty() {

@@ -69,7 +69,7 @@ impl Ledger {
         wait: Duration,
         waits: impl Fn(String),
     ) -> Result<Self> {
-        let session = target.connect(&format!("ledger of {}", run.entities.join(", "))).await?;
+        let session = target.connect_anew(&format!("ledger of {}", run.entities.join(", "))).await?;
         create(&session).await?;
         // In one order, so that two runs that wait for each other's entities do not wait for ever.
         let mut entities: Vec<&String> = run.entities.iter().collect();

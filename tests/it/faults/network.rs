@@ -17,8 +17,12 @@ const STEPS: [(Side, &str, &[Way]); 19] = [
     (Side::Source, "pg_is_in_recovery", &[Way::Changed]),
     (Side::Source, "pg_export_snapshot", &[Way::Delta]),
     (Side::Source, "SET TRANSACTION SNAPSHOT", &[Way::Staged, Way::Direct]),
-    (Side::Source, "array_agg(xmin)", &[Way::Delta, Way::Changed]),
-    (Side::Source, "COPY (SELECT \"id\"::bigint", &[Way::Delta, Way::Staged, Way::Direct, Way::Changed]),
+    (Side::Source, "::bigint, xmin, ctid", &[Way::Delta, Way::Changed]),
+    (
+        Side::Source,
+        "COPY (SELECT \"id\"::bigint, \"xdo\"",
+        &[Way::Delta, Way::Staged, Way::Direct, Way::Changed],
+    ),
     (Side::Target, "FROM pg_class", &[Way::Delta]),
     (Side::Target, "pg_try_advisory_lock", &[Way::Staged]),
     (Side::Target, "CREATE UNLOGGED TABLE", &[Way::Delta]),
@@ -129,7 +133,7 @@ fn a_statement_that_never_arrives_is_found_out() {
 fn partitions_whose_connection_is_lost_are_tried_again() {
     let places = [Place::Client(0), Place::Server(0), Place::Server(700), Place::Server(40_000)];
     for (side, text) in [
-        (Side::Source, "COPY (SELECT \"id\"::bigint"),
+        (Side::Source, "COPY (SELECT \"id\"::bigint, \"xdo\""),
         (Side::Source, "xdoflow: read people"),
         (Side::Target, "_1\" (\"id\", \"name\", \"note\") FROM STDIN"),
         (Side::Target, "_pieces\" VALUES (2,"),
@@ -146,7 +150,10 @@ fn partitions_whose_connection_is_lost_are_tried_again() {
                 let (hits, code, told) = run(&scene, side, rule);
                 assert!(hits >= 1, "{what}: {told}");
                 assert_eq!(code, Some(0), "{what}: {told}");
-                assert!(told.contains("a partition is tried again"), "{what}: {told}");
+                // A connection that was given back, and is found lost when it is taken again, is replaced without a
+                // word.
+                let is_taken = text.starts_with("xdoflow: ");
+                assert!(is_taken || told.contains("a partition is tried again"), "{what}: {told}");
                 assert!(scene.check(&what, code, &told));
             }
         }
@@ -158,7 +165,7 @@ fn partitions_whose_connection_is_lost_are_tried_again() {
 fn a_partition_that_is_lost_each_time_stops_the_run_in_the_end() {
     let mut scene = Scene::new(Way::Staged);
     scene.next_round();
-    let text = b"COPY (SELECT \"id\"::bigint".to_vec();
+    let text = b"COPY (SELECT \"id\"::bigint, \"xdo\"".to_vec();
     let rule = Rule { text, place: Place::Server(0), act: Act::Cut, times: u32::MAX };
     let (hits, code, told) = run(&scene, Side::Source, rule);
     assert_eq!(code, Some(1), "{told}");
@@ -208,7 +215,7 @@ fn a_copy_stream_that_is_no_such_stream_is_told_and_nothing_is_published() {
         (b"PGCOPY\n\xff\r\n", b"PGCOPY\n\xfe\r\n"),
     ] {
         scene.next_round();
-        let text = b"COPY (SELECT \"id\"::bigint".to_vec();
+        let text = b"COPY (SELECT \"id\"::bigint, \"xdo\"".to_vec();
         let act = Act::Replace(was.to_vec(), is.to_vec());
         let rule = Rule { text, place: Place::Server(0), act, times: u32::MAX };
         let (hits, code, told) = run(&scene, Side::Source, rule);
