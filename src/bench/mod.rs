@@ -86,8 +86,8 @@ pub struct Job {
 pub struct OwnServer {
     /// Its postmaster.
     pub pid: u32,
-    /// Its log of changes.
-    pub wal: WalDump,
+    /// Its log of changes, where its programs can read it.
+    pub wal: Option<WalDump>,
 }
 
 /// How V1 was generated.

@@ -62,6 +62,12 @@ impl Bench {
                     .to_owned(),
             );
         }
+        if job.server.as_ref().is_some_and(|server| server.wal.is_none()) {
+            notes.push(
+                "pg_waldump is not among the server's programs: nothing tells whether the targets' changes were logged"
+                    .to_owned(),
+            );
+        }
         notes.push(format!(
             "SQL runs with work_mem {} as a publish of xdoflow does, with jit off, over open sessions",
             sql::WORK_MEM
@@ -284,10 +290,11 @@ impl Bench {
         let measured = self.measure(step).await;
         let (mut rows_wrong, mut wal_target_bytes) = (None, None);
         if measured.is_ok() {
-            if let (Some(files), Some(server)) = (files, &self.job.server) {
+            let wal = self.job.server.as_ref().and_then(|server| server.wal.as_ref());
+            if let (Some(files), Some(wal)) = (files, wal) {
                 let to = meter::wal_place(&self.world.session).await?;
                 let files = [files, self.wal_files(step, &entities).await?.unwrap_or_default()].concat();
-                wal_target_bytes = Some(server.wal.bytes(&from, &to, &files)?);
+                wal_target_bytes = Some(wal.bytes(&from, &to, &files)?);
             }
             let compares = step.contender.way != Way::Floor || step.scenario == Scenario::Reload;
             rows_wrong = match compares {

@@ -175,10 +175,9 @@ impl Place {
 
     fn own_server(&self) -> Option<OwnServer> {
         let server = self.server.as_ref()?;
-        let wal = WalDump {
-            program: server.bin_dir().join("pg_waldump"),
-            folder: server.data_dir().join("pg_wal"),
-        };
+        let (program, folder) = (server.bin_dir().join("pg_waldump"), server.data_dir().join("pg_wal"));
+        // Not every distribution of the server has it.
+        let wal = program.is_file().then_some(WalDump { program, folder });
         Some(OwnServer { pid: server.pid()?, wal })
     }
 

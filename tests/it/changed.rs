@@ -232,8 +232,14 @@ fn what_is_gone_waits_for_a_run_that_prunes() {
     };
     database.sql("DELETE FROM source WHERE id = 5");
     database.sql(&set("kind", "\"TEST\"", "6, 7"));
+    database.sql(&set("name", "\"Nina\"", "9"));
     let summary = run(&[]);
-    assert_eq!(found(&summary), [2, 1, 999]);
+    assert_eq!(found(&summary), [3, 1, 999]);
+    assert_eq!(
+        database.lines("SELECT source_id FROM xdoflow.fingerprint_pending ORDER BY 1"),
+        ["5", "6", "7"],
+        "what was updated leaves nothing that is to go"
+    );
     assert_eq!(counts(&summary, 0, ["stale", "deleted"]), [1, 0]);
     assert_eq!(counts(&summary, 1, ["stale", "deleted", "filtered"]), [3, 0, 2]);
     // Six is no test any more; five comes back as another; seven stays one.

@@ -34,6 +34,7 @@ mod explode;
 mod faults;
 mod floors;
 mod fuzz;
+mod given_back;
 mod guards;
 mod history;
 mod hostile;

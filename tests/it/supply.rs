@@ -54,7 +54,7 @@ fn every_dependency_has_an_allowed_licence_and_comes_from_the_registry() {
         .collect();
     let metadata = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO"));
-        command.args(["metadata", "--format-version", "1", "--locked", "--manifest-path"]);
+        command.args(["metadata", "--format-version", "1", "--locked", "--all-features", "--manifest-path"]);
         command.arg(format!("{root}/Cargo.toml")).args(arguments).output().expect("cargo runs")
     };
     // Offline it knows what was fetched: not always what other systems alone need.
