@@ -18,7 +18,7 @@ use crate::transform::Program;
 
 /// How many bytes a batch holds: enough that a message to another thread costs nothing beside it, and
 /// little enough that a dozen in flight do not show in the memory of the process.
-pub const BATCH_BYTES: usize = 128 << 10;
+pub const BATCH_BYTES: usize = 96 << 10;
 
 /// Of so many blocks of a table, all over it, …
 const DOCUMENT_BLOCKS: u64 = 64;
