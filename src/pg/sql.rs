@@ -61,7 +61,7 @@ impl MergeSql {
     }
 
     /// Takes the rows that are updated, and which keys are missing, from that list, too: [`Self::list_places`] has
-    /// filled it in this transaction, which keeps writers away, and nothing was updated since.
+    /// filled it in this transaction, which keeps writers away, and no trigger moves rows when others are deleted.
     #[must_use]
     pub fn placed(mut self) -> Self {
         self.placed = self.gone.is_some();

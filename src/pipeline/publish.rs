@@ -68,8 +68,13 @@ impl EntityRun {
         let again = self.decide_anew(&session).await?;
         self.list_gone(&session).await?;
         self.list_touched(&session, &again).await?;
+        // Where nothing moves them meanwhile, the rows are updated where they were found.
+        let stay_in_place =
+            self.scope.changes().is_some() && !publish::have_triggers(&session, &plan.targets).await?;
         let load = |(index, chosen): (usize, &super::way::Chosen)| TargetLoad {
             way: chosen.way,
+            // The list tells a row by the first column of its key.
+            placed: stay_in_place && !plan.targets[index].derived && plan.targets[index].key.len() == 1,
             staged: if chosen.way == Way::Direct { 0 } else { self.staged[index].load(Relaxed) },
             listed: self.listed[index].load(Relaxed),
         };
@@ -190,7 +195,8 @@ impl EntityRun {
             let gone = &self.staging.gone[index];
             let listed = match index.checked_sub(own).map(|derived| &links[derived]) {
                 None => {
-                    publish::list_gone(session, target, &self.staging.targets[index], gone, &touched).await?
+                    publish::list_places(session, target, &self.staging.targets[index], gone, &touched)
+                        .await?
                 }
                 Some(links) if links.is_empty() => 0,
                 Some(links) => publish::list_gone_links(session, target, gone, links).await?,

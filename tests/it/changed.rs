@@ -257,6 +257,46 @@ fn what_is_gone_waits_for_a_run_that_prunes() {
     assert_eq!(found(&run(&["--prune"])), [0, 0, 999]);
 }
 
+/// What is deleted may move other rows, or take them along: these are looked for where they are then.
+#[test]
+fn foreign_keys_and_triggers_that_act_on_a_delete_lose_no_change() {
+    let by_trigger = "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN UPDATE person SET sponsor_id = NULL WHERE sponsor_id = old.id; RETURN NULL; END';
+        CREATE TRIGGER touch AFTER DELETE ON person FOR EACH ROW EXECUTE FUNCTION touch()";
+    let by_key = |action| {
+        format!("ALTER TABLE person ADD FOREIGN KEY (sponsor_id) REFERENCES person ON DELETE {action}")
+    };
+    for acts in [
+        by_key("SET NULL"),
+        by_key("CASCADE"),
+        by_key("NO ACTION DEFERRABLE INITIALLY DEFERRED"),
+        by_trigger.to_owned(),
+    ] {
+        let database = Database::with(
+            &[],
+            &format!(
+                r#"CREATE TABLE person (id bigint PRIMARY KEY, name text, sponsor_id bigint);
+                INSERT INTO source VALUES (1, '{{"name": "Ann"}}'), (2, '{{"name": "Bob", "sponsor_id": 1}}'),
+                  (3, '{{"name": "Cid"}}'), (4, '{{"name": "Dan", "sponsor_id": 3}}');
+                {acts}"#
+            ),
+        );
+        let text = "entity = \"people\"\nsource = \"source\"\n[target.person]\ntable = \"person\"\nkey = \"id\"\n\
+            [target.person.columns]\nid = \"$id\"\nname = \"text\"\nsponsor_id = \"reference\"\n";
+        let pipelines = Pipelines::new(&[("people.toml", text)]);
+        database.json(&["run", "--prune", "--pipelines", pipelines.path()]);
+        // A row that was fetched is one that a delete moves or takes along: its sponsor is gone.
+        database.sql(
+            r#"DELETE FROM source WHERE id = 1;
+            UPDATE source SET xdo = '{"name": "Bea", "sponsor_id": 3}' WHERE id = 2"#,
+        );
+        assert_eq!(found(&changed(&database, &pipelines)), [1, 1, 3], "{acts}");
+        let people = database.lines("SELECT id, name, sponsor_id FROM person ORDER BY id");
+        assert_eq!(people, ["2|Bea|3", "3|Cid|∅", "4|Dan|3"], "{acts}");
+        assert_verified(&database, &pipelines);
+    }
+}
+
 #[test]
 fn what_a_full_run_left_over_only_a_full_run_prunes() {
     let (database, pipelines) = people();

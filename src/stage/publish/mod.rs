@@ -51,6 +51,8 @@ pub struct PublishTarget {
 pub struct TargetLoad {
     /// How its rows came.
     pub way: Way,
+    /// Whether the list of rows that are to go also says where the rows of the staged keys stand; see [`list_places`].
+    pub placed: bool,
     /// Rows that were sent to its staging table, and to its list of rows that are to go.
     pub staged: u64,
     /// See `staged`.
@@ -69,15 +71,9 @@ const BY_ANY_WAY: &str = "SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable
                           SET LOCAL random_page_cost TO DEFAULT";
 
 impl TargetLoad {
-    /// Whether the list of rows that are to go holds the places of those that stay, too. They are told by the first
-    /// column of the key.
-    fn is_placed(&self, target: &PublishTarget) -> bool {
-        self.way == Way::Changed && !target.derived && target.key.len() == 1
-    }
-
     /// The setting of the planner that fits, if not its own.
     fn planning(&self, target: &PublishTarget) -> Option<&'static str> {
-        if self.is_placed(target) { Some(BY_PLACE) } else { self.is_small_beside(target).then_some(BY_INDEX) }
+        if self.placed { Some(BY_PLACE) } else { self.is_small_beside(target).then_some(BY_INDEX) }
     }
 
     /// Whether the target may hold more than one row of a key that V1 has.
@@ -146,9 +142,18 @@ pub async fn begin(session: &Session, targets: &[PublishTarget], mode: LockMode)
     guards::check_shapes(session, targets).await
 }
 
-/// Lists the rows of a target with an id in `ids`, where only what has changed was read. Returns how many are to go:
-/// those that are not staged. The session holds the lock of the publish.
-pub async fn list_gone(
+/// Whether one of the targets has a trigger: what a publish deletes may then move other rows of theirs, or take them
+/// along. A foreign key is one, too, on either side, and some of them do that. The session holds the lock of the
+/// publish, which keeps others from making any.
+pub async fn have_triggers(session: &Session, targets: &[PublishTarget]) -> Result<bool> {
+    let oids: Vec<u32> = targets.iter().map(|target| target.info.oid).collect();
+    let sql = "SELECT EXISTS (SELECT FROM pg_class WHERE oid = ANY ($1) AND relhastriggers)";
+    Ok(session.query_one(sql, &[&oids]).await?.get(0))
+}
+
+/// Lists the rows of a target with an id in `ids`, and where they stand, where only what has changed was read. Returns
+/// how many are to go: those that are not staged. The session holds the lock of the publish.
+pub async fn list_places(
     session: &Session,
     target: &PublishTarget,
     staging: &TableName,
@@ -275,9 +280,7 @@ impl Publish<'_> {
             merge = merge.keep_quarantined(self.rejects, self.targets[index].explode.is_some());
         }
         match self.loads[index].way {
-            Way::Changed if self.loads[index].is_placed(&self.targets[index]) => {
-                merge.listed(&self.gone[index]).placed()
-            }
+            Way::Changed if self.loads[index].placed => merge.listed(&self.gone[index]).placed(),
             Way::Delta | Way::Changed => merge.listed(&self.gone[index]),
             Way::Direct | Way::Staged => merge,
         }
@@ -291,7 +294,7 @@ impl Publish<'_> {
         if load.staged > 0 {
             session.batch(&merge.analyze_staging()).await?;
         }
-        if load.listed > 0 || load.is_placed(&self.targets[index]) {
+        if load.listed > 0 || load.placed {
             session.batch(&format!("ANALYZE {} ({})", self.gone[index].quoted(), GONE_COLUMNS[0].0)).await?;
         }
         let staged = session.count(&merge.count_staged(), &[]).await?;
