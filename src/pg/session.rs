@@ -161,8 +161,8 @@ impl Database {
         self.limits.stall * 2
     }
 
-    /// Opens a session. What a run stands on comes by one: behind the sessions that were given back before, it is
-    /// where a pooler in transaction mode shows.
+    /// Opens a session, even where one was given back. The snapshot and the ledger of a run stand on such: behind a
+    /// pooler in transaction mode they get a backend that bears the mark of an earlier session, and say so.
     pub async fn connect_anew(&self, purpose: &str) -> Result<Session> {
         let opened = self.open(purpose).await?;
         let limit = self.first_answer();
