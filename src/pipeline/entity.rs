@@ -4,17 +4,16 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::try_join_all;
-use tokio::sync::Mutex as AsyncMutex;
 
 use super::Run;
 use super::changed::{Fingerprints, Scope};
 use super::piece::{Brought, Lane, Piece, Queue};
 use super::resume::{Head, Kept};
 use super::way::{self, Chosen};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::measured::Clocks;
 use crate::name::TableName;
-use crate::partition::{IdRange, Partition};
+use crate::partition::{IdRange, PARTITION_BYTES, Partition};
 use crate::pg::sql::{self, TargetSql};
 use crate::pg::{LockMode, Session};
 use crate::pgcopy::RowBuffer;
@@ -23,7 +22,7 @@ use crate::progress::Phase;
 use crate::stage::compare::{Comparison, RowForm};
 use crate::stage::extract::SourceSnapshot;
 use crate::stage::ledger::Ledger;
-use crate::stage::load::{Table, Writer};
+use crate::stage::load::{Outlet, SharedWriter, Table, Writer};
 use crate::stage::pieces;
 use crate::stage::publish;
 use crate::stage::staging::Staging;
@@ -56,7 +55,7 @@ pub(super) struct EntityRun {
     /// Rows of V1 in the pieces that are there.
     pub(super) rows_read: AtomicU64,
     /// The one writer of the targets that are loaded directly, in the publishing transaction.
-    direct: AsyncMutex<Option<Writer>>,
+    direct: Option<Arc<SharedWriter>>,
     /// Rows staged for each target, and rows listed as gone.
     pub(super) staged: Vec<AtomicU64>,
     pub(super) listed: Vec<AtomicU64>,
@@ -126,7 +125,7 @@ impl EntityRun {
         let clocks = job.progress.entity(plan.index).clocks();
         clocks.expect_targets(chosen.iter().map(|chosen| is(chosen, Way::Direct)));
         let loads = tables(&plan, &staging, &chosen, clocks);
-        let direct = direct_session.map(|session| Writer::new(session, loads));
+        let direct = direct_session.map(|session| SharedWriter::new(Writer::new(session, loads)));
         let own = plan.program.targets().len();
         let compares = chosen.iter().any(|chosen| is(chosen, Way::Delta));
         let (image, visible) = if compares {
@@ -144,10 +143,13 @@ impl EntityRun {
             (Vec::new(), kept.ranges())
         } else if chosen[..own].iter().any(|chosen| is(chosen, Way::Delta)) {
             let most = way::most_ranges(job, &plan, &chosen);
-            let ranges = plan.source.ranges(&snapshot, job.jobs, most).await?;
+            let (sample, _) = plan.source.sample_ids(&snapshot).await?;
+            let ranges = plan.source.ranges(&sample, job.jobs, PARTITION_BYTES, most);
             (ranges.iter().map(|&range| Partition::Range(range)).collect(), ranges)
+        } else if direct.is_some() && scope.is_whole() {
+            (way::in_order(job, &plan, &snapshot).await?, Vec::new())
         } else {
-            (plan.source.partitions(job.jobs, scope.ids()), Vec::new())
+            (plan.source.partitions(job.jobs, PARTITION_BYTES, scope.ids()), Vec::new())
         };
         let compared = |(index, chosen): (usize, &Chosen)| {
             let form = plan.orders[index].clone().filter(|_| is(chosen, Way::Delta))?;
@@ -204,7 +206,7 @@ impl EntityRun {
             kept_edges: Mutex::new(vec![None; plan.derived.len()]),
             gone_links: Mutex::new(vec![Vec::new(); plan.derived.len()]),
             forests: Mutex::new(vec![None; plan.derived.len()]),
-            direct: AsyncMutex::new(direct),
+            direct,
             queue: Mutex::new(queue),
             run,
             plan,
@@ -253,9 +255,8 @@ impl EntityRun {
             None => Ok(None),
         }))
         .await?;
-        let is_direct = self.direct.lock().await.is_some();
-        let writer = if is_direct { None } else { Some(self.writer().await?) };
-        Ok(Lane { reader, back, writer })
+        let outlet = self.outlet(self.is_direct()).await?;
+        Ok(Lane { reader, back, outlet })
     }
 
     /// A session that reads V2 back.
@@ -267,12 +268,16 @@ impl EntityRun {
         }
     }
 
-    /// A writer of the staging tables.
-    pub(super) async fn writer(&self) -> Result<Writer> {
+    /// Where the rows of a lane go: its turn at the direct writer, or a writer of the staging tables.
+    pub(super) async fn outlet(&self, direct: bool) -> Result<Outlet> {
+        if let Some(shared) = self.direct.as_ref().filter(|_| direct) {
+            return Ok(shared.outlet());
+        }
         let session = self.run.job.target.connect(&format!("load {}", self.plan.entity)).await?;
         // Staging is thrown away with the run: its commits need not reach the disk.
         session.batch("SET synchronous_commit = off").await?;
-        Ok(Writer::new(session, tables(&self.plan, &self.staging, &self.chosen, self.clocks())))
+        let tables = tables(&self.plan, &self.staging, &self.chosen, self.clocks());
+        Ok(Outlet::Own(Box::new(Writer::new(session, tables))))
     }
 
     /// Begins to compare a piece with those targets that are compared.
@@ -329,17 +334,17 @@ impl EntityRun {
         brought: &mut Brought,
         output: Output,
         comparisons: &mut [Option<Comparison<'_>>],
-        writer: &mut Option<Writer>,
+        outlet: &mut Outlet,
     ) -> Result<u64> {
-        let mut bytes = self.send(writer, self.rejects_table(), output.rejects).await?;
+        let mut bytes = outlet.send(self.rejects_table(), output.rejects).await?;
         for (target, rows) in output.targets.into_iter().enumerate() {
             match comparisons.get_mut(target).and_then(Option::as_mut) {
                 Some(comparison) => {
-                    bytes += self.stage_difference(brought, target, &rows, comparison, writer).await?;
+                    bytes += self.stage_difference(brought, target, &rows, comparison, outlet).await?;
                 }
                 None => {
                     brought.staged[target] += rows.rows();
-                    bytes += self.send(writer, target, rows).await?;
+                    bytes += outlet.send(target, rows).await?;
                 }
             }
         }
@@ -352,13 +357,13 @@ impl EntityRun {
         target: usize,
         rows: &RowBuffer,
         comparison: &mut Comparison<'_>,
-        writer: &mut Option<Writer>,
+        outlet: &mut Outlet,
     ) -> Result<u64> {
         let mut bytes = 0;
         let mut tuples = rows.tuples(comparison.columns());
         loop {
             let all = self.clocks().targets()[target].compare.time(comparison.compare(&mut tuples)).await?;
-            bytes += self.stage_found(brought, target, comparison, writer).await?;
+            bytes += self.stage_found(brought, target, comparison, outlet).await?;
             if all {
                 return Ok(bytes);
             }
@@ -370,13 +375,13 @@ impl EntityRun {
         brought: &mut Brought,
         target: usize,
         comparison: &mut Comparison<'_>,
-        writer: &mut Option<Writer>,
+        outlet: &mut Outlet,
     ) -> Result<u64> {
         let found = comparison.take();
         brought.staged[target] += found.staged.rows();
         brought.listed[target] += found.gone.rows();
-        let staged = self.send(writer, target, found.staged).await?;
-        Ok(staged + self.send(writer, self.gone_table(target), found.gone).await?)
+        let staged = outlet.send(target, found.staged).await?;
+        Ok(staged + outlet.send(self.gone_table(target), found.gone).await?)
     }
 
     /// Ends a piece: V2 is compared to the end of its range, and the server has what was staged.
@@ -384,17 +389,14 @@ impl EntityRun {
         &self,
         brought: &mut Brought,
         comparisons: Vec<Option<Comparison<'_>>>,
-        writer: &mut Option<Writer>,
+        outlet: &mut Outlet,
     ) -> Result<()> {
         for (target, comparison) in comparisons.into_iter().enumerate() {
             if let Some(comparison) = comparison {
-                self.finish_comparison(brought, target, comparison, writer).await?;
+                self.finish_comparison(brought, target, comparison, outlet).await?;
             }
         }
-        match writer {
-            Some(writer) => writer.flush().await,
-            None => Ok(()),
-        }
+        outlet.flush().await
     }
 
     pub(super) async fn finish_comparison(
@@ -402,38 +404,17 @@ impl EntityRun {
         brought: &mut Brought,
         target: usize,
         mut comparison: Comparison<'_>,
-        writer: &mut Option<Writer>,
+        outlet: &mut Outlet,
     ) -> Result<()> {
         loop {
             let all = self.clocks().targets()[target].compare.time(comparison.finish()).await?;
-            self.stage_found(brought, target, &mut comparison, writer).await?;
+            self.stage_found(brought, target, &mut comparison, outlet).await?;
             if all {
                 break;
             }
         }
         brought.looked_at[target] = Some(comparison.looked_at());
         Ok(())
-    }
-
-    /// Loads rows with the lane's own writer, or the one that all lanes share. Returns the bytes sent.
-    pub(super) async fn send(
-        &self,
-        writer: &mut Option<Writer>,
-        table: usize,
-        rows: RowBuffer,
-    ) -> Result<u64> {
-        let bytes = rows.len() as u64;
-        if bytes == 0 {
-            return Ok(0);
-        }
-        match writer {
-            Some(writer) => writer.send(table, rows).await?,
-            None => match self.direct.lock().await.as_mut() {
-                Some(writer) => writer.send(table, rows).await?,
-                None => return Err(Error::stop("rows came after the last ones were loaded")),
-            },
-        }
-        Ok(bytes)
     }
 
     /// The place of a target's list of rows that are gone among the tables of a writer, behind the targets.
@@ -448,11 +429,8 @@ impl EntityRun {
 
     /// Ends the direct load; returns the session of its transaction. `None` where nothing was loaded directly.
     pub(super) async fn end_direct(&self) -> Result<Option<Session>> {
-        match self.direct.lock().await.take() {
-            Some(mut writer) => {
-                writer.flush().await?;
-                Ok(Some(writer.into_session()))
-            }
+        match &self.direct {
+            Some(shared) => shared.end().await,
             None => Ok(None),
         }
     }

@@ -439,12 +439,10 @@ async fn copy_partition(
     let progress = entity.run.job.progress.entity(entity.plan.index);
     let clocks = progress.clocks();
     let flight = clocks.flight();
-    if let Some(writer) = &mut lane.writer {
-        writer.begin().await?;
-    }
+    lane.outlet.begin().await?;
     let mut batches = entity.plan.source.open(&lane.reader, &piece.partition).await?;
     let mut comparisons = entity.comparisons(&lane.back, piece).await?;
-    let writer = &mut lane.writer;
+    let outlet = &mut lane.outlet;
     let (transform, mut outputs) =
         Transform::new(Arc::clone(&entity.plan.program), Arc::clone(&entity.run.pool));
     let (rows, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -471,14 +469,14 @@ async fn copy_partition(
             } else {
                 entity.account(found, 0, &mut ready.output)?;
             }
-            let bytes = entity.load(found, ready.output, &mut comparisons, writer).await?;
+            let bytes = entity.load(found, ready.output, &mut comparisons, outlet).await?;
             let rows = rows * entity.plan.program.targets().len() as u64;
             progress.load(rows, bytes);
             found.told.rows += rows;
             found.told.bytes += bytes;
             flight.down();
         }
-        entity.finish(found, comparisons, writer).await
+        entity.finish(found, comparisons, outlet).await
     };
     let copied = tokio::try_join!(read, write);
     (brought.rows, brought.bytes) = (rows.into_inner(), bytes.into_inner());

@@ -269,11 +269,14 @@ impl SourceTable {
         Ok(rows)
     }
 
-    /// Its partitions for a number of readers; of the rows with some ids alone, where there are any.
-    pub fn partitions(&self, readers: usize, ids: Option<&[i64]>) -> Vec<Partition> {
+    /// Its partitions for a number of readers, of so many bytes; of the rows with some ids alone, where there
+    /// are any.
+    pub fn partitions(&self, readers: usize, bytes: u64, ids: Option<&[i64]>) -> Vec<Partition> {
         match ids {
             Some(ids) => partition::of_ids(ids),
-            None if self.info.has_ctid => partition::plan(self.info.blocks, self.info.bytes, readers),
+            None if self.info.has_ctid => {
+                partition::plan_of(self.info.blocks, self.info.bytes, readers, bytes)
+            }
             None => vec![Partition::Whole],
         }
     }
@@ -288,13 +291,24 @@ impl SourceTable {
         self.info.is_plain && self.unique_id
     }
 
-    /// Ranges of ids for a number of readers, at most `most` of them, which hold every integer together.
-    pub async fn ranges(&self, snapshot: &SourceSnapshot, readers: usize, most: u64) -> Result<Vec<IdRange>> {
+    /// Some ids, for [`partition::ranges`], and whether the rows stand in the order of their ids, as far as
+    /// those tell, so that reading them in it costs little more than reading them as they stand.
+    pub async fn sample_ids(&self, snapshot: &SourceSnapshot) -> Result<(Vec<i64>, bool)> {
         let percent = (SAMPLE_BLOCKS * 100.0 / self.info.blocks.max(1) as f64).min(100.0);
         let rows = snapshot.exporter.query(&sql::sample_ids(&self.info.name, &self.id, percent), &[]).await?;
+        // As they stand in the table.
         let mut sample: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+        let ascending = sample.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        let in_order = ascending * 10 >= sample.len().saturating_sub(1) * 9;
         sample.sort_unstable();
-        Ok(partition::ranges(&sample, self.info.blocks, self.info.bytes, readers, most))
+        let never_null = self.info.column(&self.id).is_some_and(|column| column.not_null);
+        Ok((sample, in_order && never_null && self.is_ordered()))
+    }
+
+    /// Ranges of ids for a number of readers, of so many bytes, at most `most` of them, which hold every
+    /// integer together.
+    pub fn ranges(&self, sample: &[i64], readers: usize, bytes: u64, most: u64) -> Vec<IdRange> {
+        partition::ranges(sample, self.info.blocks, self.info.bytes, readers, bytes, most)
     }
 
     /// Starts reading a partition: tuples of id and document.
