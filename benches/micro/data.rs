@@ -111,7 +111,7 @@ async fn fetch() -> xdoflow::Result<Vec<Entity>> {
         let source = &spec.source;
         let read = async |path, form| {
             let (id, document, whole) = (&source.id, &source.document, &Partition::Whole);
-            let copy = sql::copy_documents(&source.table, id, document, whole, path);
+            let copy = sql::copy_documents(&source.table, id, document, whole, path, false);
             let mut stream = BatchStream::open(&session, &copy, 2, BATCH_BYTES).await?.in_form(form);
             let mut batches = Vec::new();
             while let Some(batch) = stream.next().await? {

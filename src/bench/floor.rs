@@ -196,7 +196,7 @@ pub async fn open(
         };
         documents.extend(partitions.iter().map(|part| {
             let SourceSpec { id, document, .. } = &entity.spec.source;
-            sql::copy_documents(&entity.source, id, document, part, read)
+            sql::copy_documents(&entity.source, id, document, part, read, false)
         }));
     }
     let mut targets = world.targets.iter().filter(|target| entities.contains(&target.entity));

@@ -22,11 +22,12 @@
 //! 1.1 bytes a row; after 1 % of them were updated by transactions of their own, 1.4; rows in random order of
 //! ids, each of a transaction of its own, about 5. Damaged bytes are told from good ones, and never panic.
 //!
-//! [`edges`] keeps the edges of a closure in the same manner.
+//! [`parts`] makes the same blocks of rows that come in another order. [`edges`] keeps the edges of a closure in the same manner.
 
 pub mod block;
 pub mod compare;
 pub mod edges;
+pub mod parts;
 pub mod state;
 mod varint;
 
@@ -52,6 +53,17 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// That of a row of which id, `xmin` and `ctid` came in the binary form; `None` where they are none.
+    pub fn of(id: i64, xmin: &[u8], ctid: &[u8]) -> Option<Self> {
+        let (page, offset) = ctid.split_first_chunk()?;
+        Some(Self {
+            page: u32::from_be_bytes(*page),
+            offset: u16::from_be_bytes(offset.try_into().ok()?),
+            id,
+            xmin: u32::from_be_bytes(xmin.try_into().ok()?),
+        })
+    }
+
     /// Where the row stands.
     pub fn place(&self) -> (u32, u16) {
         (self.page, self.offset)

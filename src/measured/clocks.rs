@@ -51,8 +51,8 @@ impl Clock {
 pub struct Clocks {
     /// Lanes, from their begin to their end.
     pub lane: Clock,
-    /// Lanes that compare V1's row versions with the fingerprints of the last run.
-    pub scan: Clock,
+    /// Lanes that compare V1's row versions with the fingerprints of the last run, or stage what they saw of them.
+    pub scan: Arc<Clock>,
     /// Lanes that wait for the bytes of V1.
     pub read: Clock,
     /// Lanes that may not read on, since as many batches are in flight as may be.

@@ -326,7 +326,9 @@ pub fn copy_documents(
     document: &str,
     partition: &Partition,
     path: ReadPath,
+    places: bool,
 ) -> String {
+    let places = if places { ", xmin, ctid" } else { "" };
     let cast = match path {
         ReadPath::Text => "",
         ReadPath::Raw => "::bytea",
@@ -337,7 +339,7 @@ pub fn copy_documents(
         Partition::Whole | Partition::Blocks { .. } | Partition::Ids(_) => String::new(),
     };
     format!(
-        "COPY (SELECT {}::bigint, {}{cast} FROM {}{}{order}) TO STDOUT (FORMAT binary)",
+        "COPY (SELECT {}::bigint, {}{cast}{places} FROM {}{}{order}) TO STDOUT (FORMAT binary)",
         quote(id),
         quote(document),
         table.quoted(),
@@ -566,7 +568,8 @@ mod tests {
                 "id",
                 odd,
                 &Partition::Blocks { from: 3, to: Some(9) },
-                ReadPath::Text
+                ReadPath::Text,
+                false
             ),
             format!(
                 "COPY (SELECT \"id\"::bigint, {quoted} FROM \"s\".{quoted} \
@@ -579,8 +582,8 @@ mod tests {
     fn documents_are_cast_where_they_are_read_as_they_are_kept_and_a_sample_holds_both() {
         let table = TableName::new("s", "t");
         assert_eq!(
-            copy_documents(&table, "id", "xdo", &Partition::Whole, ReadPath::Raw),
-            "COPY (SELECT \"id\"::bigint, \"xdo\"::bytea FROM \"s\".\"t\") TO STDOUT (FORMAT binary)"
+            copy_documents(&table, "id", "xdo", &Partition::Whole, ReadPath::Raw, true),
+            "COPY (SELECT \"id\"::bigint, \"xdo\"::bytea, xmin, ctid FROM \"s\".\"t\") TO STDOUT (FORMAT binary)"
         );
         assert_eq!(
             copy_sample(&table, "id", "xdo", &Sample::Places(vec![0, 7], 2)),

@@ -1,7 +1,7 @@
 //! `--changed`: what of an entity is read, and what is kept of it for the next run.
 //!
 //! ```text
-//! state in the ledger ─ void? ──────────────► everything is read; a scan beside it
+//! state in the ledger ─ void? ──────────────► everything is read, and its fingerprints with it
 //!          │ good
 //!          ▼
 //!        scan ─ too much differs? ──────────► everything is read
@@ -18,6 +18,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
@@ -34,7 +35,6 @@ use crate::progress::Phase;
 use crate::stage::extract::SourceSnapshot;
 use crate::stage::fingerprints;
 use crate::stage::ledger::{self, Ledger};
-use crate::stage::pieces;
 use crate::stage::scan::{Earlier, Found, Scan};
 use crate::stage::staging::Staging;
 use crate::summary::{ChangedSummary, Forecast, Mode};
@@ -142,6 +142,15 @@ pub(super) struct Fingerprints {
     found: Mutex<Option<Found>>,
     /// Why all rows are read though only the changed ones were asked for.
     reason: Mutex<Option<String>>,
+}
+
+/// Where the fingerprints of what a run has staged are.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum FingerprintPlace {
+    /// They were scanned before anything was read, and so many blocks of them are staged, which differ.
+    Before(u64),
+    /// They are staged with the rows.
+    WithRows,
 }
 
 /// What a publish does to the fingerprints of its entity.
@@ -364,32 +373,43 @@ impl Fingerprints {
         })
     }
 
-    /// Scans beside a run that reads everything, if that was not done before; notes that it is done.
-    pub(super) async fn scan(self: Arc<Self>, notes: Option<TableName>) -> Result<()> {
-        if self.scan.is_some() && self.found.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-            match self.lane().await {
-                Err(error) if error.fate() == Fate::Retry => self.give_up(),
-                lane => {
-                    lane?;
-                    self.take_found();
-                }
-            }
+    /// Whether a run that reads everything is to keep fingerprints, and nothing was scanned before.
+    pub(super) fn are_to_come(&self) -> bool {
+        self.scan.is_some() && self.found.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Where a run that goes on with this one finds what it has seen; `None` where there is nothing good.
+    pub(super) fn place(&self) -> Option<FingerprintPlace> {
+        match &*self.found.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Some(FingerprintPlace::WithRows),
+            Some(found) => unfit_to_keep(found).is_none().then_some(FingerprintPlace::Before(found.staged)),
         }
-        let staged = {
-            let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-            found.as_ref().filter(|found| unfit_to_keep(found).is_none()).map(|found| found.staged)
+    }
+
+    /// Makes blocks of the fingerprints that came with the rows, so many, from their parts in `seen`.
+    pub(super) async fn gather(&self, reader: &Session, seen: &TableName, rows: u64) -> Result<()> {
+        let Some(scan) = &self.scan else { return Ok(()) };
+        let gathered = async {
+            let ledger = self.run.job.target.connect(&format!("gather {}", self.plan.entity)).await?;
+            scan.gather(reader, seen, &ledger).await?;
+            ledger.release();
+            Ok::<_, Error>(())
         };
-        if let (Some(table), Some(staged)) = (notes, staged) {
-            let noted = async {
-                let session = self.run.job.target.connect(&format!("scan {}", self.plan.entity)).await?;
-                pieces::note_scan(&session, &table, staged).await?;
-                session.release();
-                Ok::<_, Error>(())
-            };
-            // A run goes on without: only nobody can go on with it.
-            match noted.await {
-                Err(error) if error.fate() != Fate::Retry => return Err(error),
-                Err(_) | Ok(()) => {}
+        let clocks = self.run.job.progress.entity(self.plan.index).clocks();
+        match clocks.scan.time(gathered).await {
+            Err(error) if error.fate() == Fate::Retry => self.give_up(),
+            gathered => {
+                gathered?;
+                self.take_found();
+                let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+                let there = found.as_ref().map_or(0, |found| found.rows);
+                if there != rows {
+                    return Err(Error::stop("a staging table does not hold the fingerprints that were sent")
+                        .detail(format!("{rows} rows were read, {there} fingerprints are there"))
+                        .hint(
+                            "the server may have been restarted, which empties unlogged tables; run again",
+                        ));
+                }
             }
         }
         Ok(())

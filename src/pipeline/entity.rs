@@ -1,6 +1,6 @@
 //! One entity while it is copied: what its lanes share, and what becomes of an output.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::try_join_all;
@@ -12,8 +12,8 @@ use super::resume::{Head, Kept};
 use super::way::{self, Chosen};
 use crate::error::Result;
 use crate::measured::Clocks;
-use crate::name::TableName;
 use crate::partition::{IdRange, PARTITION_BYTES, Partition};
+use crate::pg::fingerprint::BLOCK_COLUMNS;
 use crate::pg::sql::{self, TargetSql};
 use crate::pg::{LockMode, Session};
 use crate::pgcopy::RowBuffer;
@@ -25,6 +25,7 @@ use crate::stage::ledger::Ledger;
 use crate::stage::load::{Outlet, SharedWriter, Table, Writer};
 use crate::stage::pieces;
 use crate::stage::publish;
+use crate::stage::scan;
 use crate::stage::staging::Staging;
 use crate::summary::{Mode, Way};
 use crate::transform::closure::{Edges, Forest};
@@ -56,6 +57,8 @@ pub(super) struct EntityRun {
     pub(super) rows_read: AtomicU64,
     /// The one writer of the targets that are loaded directly, in the publishing transaction.
     direct: Option<Arc<SharedWriter>>,
+    /// Whether the fingerprints come with the rows.
+    sees: bool,
     /// Rows staged for each target, and rows listed as gone.
     pub(super) staged: Vec<AtomicU64>,
     pub(super) listed: Vec<AtomicU64>,
@@ -171,11 +174,14 @@ impl EntityRun {
             let staged = (&target.info.name, target.columns.as_slice(), listed);
             Some(staged).filter(|_| !is(chosen, Way::Direct))
         });
+        let sees = kept.is_none() && scope.is_whole() && fingerprints.are_to_come();
         if kept.is_none() {
-            staging.create(ledger.session(), staged).await?;
-            if let Some(state) = fingerprints.state().filter(|_| direct.is_none() && scope.is_whole()) {
+            staging.create(ledger.session(), staged, sees).await?;
+            let state = fingerprints.state().filter(|_| direct.is_none() && scope.is_whole());
+            if let (Some(state), Some(fingerprints)) = (state, fingerprints.place()) {
                 let ways = chosen.iter().map(|chosen| chosen.way).collect();
-                let head = Head { state, ways, partitions: partitions.clone(), visible: visible.clone() };
+                let partitions = partitions.clone();
+                let head = Head { state, fingerprints, ways, partitions, visible: visible.clone() };
                 pieces::note_head(ledger.session(), &staging.pieces, &head.note()?).await?;
             }
         }
@@ -207,6 +213,7 @@ impl EntityRun {
             gone_links: Mutex::new(vec![Vec::new(); plan.derived.len()]),
             forests: Mutex::new(vec![None; plan.derived.len()]),
             direct,
+            sees,
             queue: Mutex::new(queue),
             run,
             plan,
@@ -224,10 +231,31 @@ impl EntityRun {
         })
     }
 
-    /// Where it is noted what is staged, for a run that goes on with it.
-    pub(super) fn notes(&self) -> Option<TableName> {
-        (self.kept.is_none() && !self.is_direct() && self.scope.is_whole())
-            .then(|| self.staging.pieces.clone())
+    /// Whether the fingerprints of the rows of a piece come with them.
+    pub(super) fn sees(&self, piece: &Piece) -> bool {
+        self.sees && !piece.again
+    }
+
+    /// Makes blocks of the fingerprints that came with the rows, where these are not in a transaction that is
+    /// still open.
+    pub(super) async fn gather_seen(&self) -> Result<()> {
+        if self.is_direct() {
+            return Ok(());
+        }
+        let session = self.run.job.target.connect(&format!("gather {}", self.plan.entity)).await?;
+        self.gather(&session).await?;
+        session.release();
+        Ok(())
+    }
+
+    /// The same, on a session that sees them.
+    pub(super) async fn gather(&self, session: &Session) -> Result<()> {
+        // A plan keeps no fingerprints.
+        if !self.sees || self.is_foreseen() {
+            return Ok(());
+        }
+        let rows = self.rows_read.load(Relaxed);
+        self.fingerprints.gather(session, &self.staging.seen, rows).await
     }
 
     /// The clocks of the entity.
@@ -337,6 +365,7 @@ impl EntityRun {
         outlet: &mut Outlet,
     ) -> Result<u64> {
         let mut bytes = outlet.send(self.rejects_table(), output.rejects).await?;
+        outlet.send(self.seen_table(), scan::add_seen(&mut brought.seen, output.fingerprints)?).await?;
         for (target, rows) in output.targets.into_iter().enumerate() {
             match comparisons.get_mut(target).and_then(Option::as_mut) {
                 Some(comparison) => {
@@ -396,6 +425,7 @@ impl EntityRun {
                 self.finish_comparison(brought, target, comparison, outlet).await?;
             }
         }
+        outlet.send(self.seen_table(), scan::end_seen(&mut brought.seen)?).await?;
         outlet.flush().await
     }
 
@@ -427,6 +457,11 @@ impl EntityRun {
         2 * self.plan.targets.len()
     }
 
+    /// The place of the fingerprints, behind the rejects.
+    fn seen_table(&self) -> usize {
+        self.rejects_table() + 1
+    }
+
     /// Ends the direct load; returns the session of its transaction. `None` where nothing was loaded directly.
     pub(super) async fn end_direct(&self) -> Result<Option<Session>> {
         match &self.direct {
@@ -448,9 +483,10 @@ fn tables(plan: &EntityPlan, staging: &Staging, chosen: &[Chosen], clocks: &Cloc
     };
     let gone = staging.gone.iter().map(|table| sql::copy_into(table, names(&sql::GONE_COLUMNS)));
     let rejects = sql::copy_into(&staging.rejects, names(&REJECT_COLUMNS));
+    let seen = sql::copy_into(&staging.seen, BLOCK_COLUMNS);
     let of_targets = || clocks.targets().iter().map(|target| Arc::clone(&target.load));
-    let clocks = of_targets().chain(of_targets()).chain([Arc::clone(&clocks.rejects)]);
-    let copies = targets.chain(gone).chain([rejects]);
+    let clocks = of_targets().chain(of_targets()).chain([&clocks.rejects, &clocks.scan].map(Arc::clone));
+    let copies = targets.chain(gone).chain([rejects, seen]);
     copies.zip(clocks).map(|(copy, clock)| Table { copy, clock }).collect()
 }
 

@@ -312,7 +312,6 @@ impl Run {
         let entity = EntityRun::prepare(run, plan, staging, snapshot, ledger, start).await?;
         let entity = Arc::new(entity);
         running.spawn(Arc::clone(&entity).lane(first));
-        running.spawn(Arc::clone(&entity.fingerprints).scan(entity.notes()));
         for _ in 1..self.job.jobs.min(entity.pieces()) {
             running.spawn(Arc::clone(&entity).join_in());
         }
@@ -320,6 +319,7 @@ impl Run {
             joined(lane).map_err(|error| error.context(format_args!("copying {}", entity.plan.entity)))?;
         }
         entity.derive().await?;
+        entity.gather_seen().await?;
         entity.publish().await
     }
 
@@ -440,7 +440,8 @@ async fn copy_partition(
     let clocks = progress.clocks();
     let flight = clocks.flight();
     lane.outlet.begin().await?;
-    let mut batches = entity.plan.source.open(&lane.reader, &piece.partition).await?;
+    let places = entity.sees(piece);
+    let mut batches = entity.plan.source.open(&lane.reader, &piece.partition, places).await?;
     let mut comparisons = entity.comparisons(&lane.back, piece).await?;
     let outlet = &mut lane.outlet;
     let (transform, mut outputs) =

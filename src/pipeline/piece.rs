@@ -27,6 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use super::copy_partition;
 use super::entity::{EntityRun, lock};
 use crate::error::{Error, Fate, Result};
+use crate::fingerprint::parts::Parts;
 use crate::partition::Partition;
 use crate::pg::{Session, Side};
 use crate::stage::load::Outlet;
@@ -123,6 +124,8 @@ pub(super) struct Brought {
     pub(super) staged: Vec<u64>,
     pub(super) listed: Vec<u64>,
     pub(super) looked_at: Vec<Option<u64>>,
+    /// Fingerprints that were not staged yet.
+    pub(super) seen: Parts,
 }
 
 /// Counts of the progress.
@@ -367,6 +370,7 @@ impl Brought {
             staged: vec![0; targets],
             listed: vec![0; targets],
             looked_at: vec![None; targets],
+            seen: Parts::default(),
         }
     }
 }
@@ -417,7 +421,8 @@ impl Brought {
             edges.push(found);
         }
         let Noted { rows, tallies, staged, listed, looked_at, .. } = noted;
-        Some(Self { rows, bytes: 0, told: Told::default(), tallies, edges, staged, listed, looked_at })
+        let (told, seen) = (Told::default(), Parts::default());
+        Some(Self { rows, bytes: 0, told, tallies, edges, staged, listed, looked_at, seen })
     }
 }
 

@@ -58,7 +58,10 @@ impl EntityRun {
         job.progress.enter(plan.index, Phase::Publishing);
         progress.expect_publish(summary.targets.iter().map(|target| target.loaded).sum());
         let session = match self.end_direct().await? {
-            Some(session) => session,
+            Some(session) => {
+                self.gather(&session).await?;
+                session
+            }
             None => {
                 let session = job.target.connect(&format!("publish {}", plan.entity)).await?;
                 publish::begin(&session, &plan.targets, self.lock_mode(&summary)).await?;

@@ -22,15 +22,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::changed::FingerprintPlace;
 use super::piece::{Brought, Piece};
 use crate::error::{Error, Result};
 use crate::fingerprint::State;
 use crate::fingerprint::compare::{Differences, sorted};
+use crate::name::TableName;
 use crate::partition::{self, IdRange, Partition};
 use crate::pg::{Session, sql};
 use crate::plan::EntityPlan;
 use crate::stage::pieces::{self, Notes};
-use crate::stage::scan::{Earlier, Within};
+use crate::stage::scan::{Earlier, EarlierBlocks, Within};
 use crate::stage::staging::Staging;
 use crate::summary::Way;
 use crate::transform::output::{Rule, Tally};
@@ -40,6 +42,8 @@ use crate::transform::output::{Rule, Tally};
 pub(super) struct Head {
     /// What its fingerprints are worth.
     pub(super) state: State,
+    /// Where they are.
+    pub(super) fingerprints: FingerprintPlace,
     /// How the rows of each target came.
     pub(super) ways: Vec<Way>,
     /// The pieces, by their numbers.
@@ -59,7 +63,6 @@ pub(super) struct Kept {
     pub(super) fetch: Vec<i64>,
     /// The rows that are no longer as they were, or are there no more, or are new, ascending.
     pub(super) touched: Vec<i64>,
-    scanned: u64,
     done: BTreeSet<usize>,
 }
 
@@ -102,6 +105,13 @@ impl Kept {
                 }
             }
         }
+        if let FingerprintPlace::WithRows = kept.head.fingerprints {
+            let seen = format!("SELECT coalesce(sum(rows), 0)::bigint FROM {}", staging.seen.quoted());
+            let (seen, noted) = (session.count(&seen, &[]).await?, kept.sum.rows);
+            if seen != noted {
+                return Ok(Err(format!("{seen} fingerprints are staged where {noted} were noted")));
+            }
+        }
         Ok(Ok(kept))
     }
 
@@ -111,9 +121,6 @@ impl Kept {
         };
         let head: Head =
             serde_json::from_str(&head).map_err(|_| "its notes are of another version".to_owned())?;
-        let Some(scanned) = notes.scanned else {
-            return Err("it died before its fingerprints were scanned".to_owned());
-        };
         if head.ways.len() != plan.targets.len() || head.ways.contains(&Way::Direct) {
             return Err("it was loaded directly, in a transaction that is gone".to_owned());
         }
@@ -138,7 +145,7 @@ impl Kept {
             return Err("no partition of it was complete".to_owned());
         }
         let (fetch, touched) = (Vec::new(), Vec::new());
-        Ok(Self { run_id, head, sum, fetch, touched, scanned, done })
+        Ok(Self { run_id, head, sum, fetch, touched, done })
     }
 
     /// What a scan is to ask for; `None` where the pieces have no bounds that a row can be held against.
@@ -161,8 +168,12 @@ impl Kept {
             all if all == pages.len() => Within::Pages(pages),
             _ => return None,
         };
-        let staged = (self.scanned > 0).then(|| staging.fingerprints.clone());
-        Some(Earlier { staged, within })
+        let blocks = match self.head.fingerprints {
+            FingerprintPlace::Before(0) => EarlierBlocks::Kept,
+            FingerprintPlace::Before(_) => EarlierBlocks::Differing(staging.fingerprints.clone()),
+            FingerprintPlace::WithRows => EarlierBlocks::Parts(staging.seen.clone()),
+        };
+        Some(Earlier { blocks, within })
     }
 
     /// Takes what is no longer so out of what is staged; or says why that cannot be told. What is left can be gone
@@ -205,7 +216,7 @@ impl Kept {
         let rejected = self.forget_rejects(session, staging, plan, &old).await?;
         for index in 0..own {
             let key = crate::name::quote(&plan.targets[index].key[0]);
-            let delete = |table: &crate::name::TableName, key: &str| {
+            let delete = |table: &TableName, key: &str| {
                 format!("DELETE FROM {} WHERE {key} = ANY ($1)", table.quoted())
             };
             let staged = if old.is_empty() {
@@ -235,9 +246,8 @@ impl Kept {
                 session.batch(&format!("TRUNCATE {}", staging.gone[index].quoted())).await?;
             }
         }
-        if self.scanned > 0 {
-            session.batch(&format!("DROP TABLE IF EXISTS {}", staging.fingerprints.quoted())).await?;
-        }
+        let fingerprints = [&staging.fingerprints, &staging.seen].map(TableName::quoted).join(", ");
+        session.batch(&format!("DROP TABLE IF EXISTS {fingerprints}")).await?;
         session.batch("COMMIT").await?;
         self.sum.rows = self.sum.rows.saturating_sub(old.len() as u64);
         self.sum.tallies[0].rows = self.sum.rows;

@@ -311,11 +311,13 @@ impl SourceTable {
         partition::ranges(sample, self.info.blocks, self.info.bytes, readers, bytes, most)
     }
 
-    /// Starts reading a partition: tuples of id and document.
-    pub async fn open(&self, reader: &Session, partition: &Partition) -> Result<BatchStream> {
+    /// Starts reading a partition: tuples of id and document, and, where `places` are asked for, of the `xmin` and
+    /// `ctid` of the row.
+    pub async fn open(&self, reader: &Session, partition: &Partition, places: bool) -> Result<BatchStream> {
         let Reading { path, form, .. } = self.reading();
-        let sql = sql::copy_documents(&self.info.name, &self.id, &self.document, partition, path);
-        Ok(BatchStream::open(reader, &sql, 2, BATCH_BYTES).await?.in_form(form))
+        let sql = sql::copy_documents(&self.info.name, &self.id, &self.document, partition, path, places);
+        let columns = if places { 4 } else { 2 };
+        Ok(BatchStream::open(reader, &sql, columns, BATCH_BYTES).await?.in_form(form))
     }
 
     /// Rows that stand for all, by their places where it has such.

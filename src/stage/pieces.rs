@@ -2,30 +2,24 @@
 //!
 //! ```text
 //! piece -1  the head: how the entity was begun, and what its fingerprints are worth
-//! piece -2  the scan is done: so many of its blocks are staged
 //! piece n   piece n is staged, and brought this
 //! ```
 //! Each note is written in the transaction of what it tells of. The table is unlogged like the staging tables
-//! beside it; its columns are [`PIECE_COLUMNS`](crate::pg::sql::PIECE_COLUMNS): a crash of the server empties all of them, and then nothing is said of rows that are gone. Who goes
-//! on with a run takes the head away first: what was begun twice is not begun a third time.
+//! beside it; its columns are [`PIECE_COLUMNS`](crate::pg::sql::PIECE_COLUMNS): a crash of the server empties
+//! all of them, and then nothing is said of rows that are gone. Who goes on with a run takes the head away first: what was begun twice is not begun a third time.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::name::{TableName, literal};
 use crate::pg::Session;
 
 /// The number of the head.
 const HEAD: i32 = -1;
 
-/// The number of the note on the scan.
-const SCANNED: i32 = -2;
-
 /// All notes of an entity.
 #[derive(Debug)]
 pub struct Notes {
     /// How it was begun; not there where nobody may go on with it.
     pub head: Option<String>,
-    /// How many blocks of fingerprints are staged, where the scan is done.
-    pub scanned: Option<u64>,
     /// The pieces that are staged, by their numbers.
     pub pieces: Vec<Note>,
 }
@@ -33,7 +27,7 @@ pub struct Notes {
 impl Notes {
     /// Whether a run could go on with what is staged.
     pub fn is_of_use(&self) -> bool {
-        self.head.is_some() && self.scanned.is_some() && !self.pieces.is_empty()
+        self.head.is_some() && !self.pieces.is_empty()
     }
 }
 
@@ -51,11 +45,6 @@ pub struct Note {
 /// Notes how an entity is begun.
 pub async fn note_head(session: &Session, table: &TableName, text: &str) -> Result<()> {
     session.batch(&insert(table, HEAD, text, &[])).await
-}
-
-/// Notes that the scan is done, and that so many blocks of fingerprints are staged.
-pub async fn note_scan(session: &Session, table: &TableName, staged: u64) -> Result<()> {
-    session.batch(&insert(table, SCANNED, &staged.to_string(), &[])).await
 }
 
 /// The statements that note a piece, and commit it.
@@ -89,16 +78,11 @@ pub async fn read(session: &Session, table: &TableName) -> Result<Option<Notes>>
         return Ok(None);
     }
     let sql = format!("SELECT piece, note, edges FROM {} ORDER BY piece", table.quoted());
-    let mut notes = Notes { head: None, scanned: None, pieces: Vec::new() };
+    let mut notes = Notes { head: None, pieces: Vec::new() };
     for row in session.query(&sql, &[]).await? {
         let (piece, text): (i32, String) = (row.get(0), row.get(1));
         match piece {
             HEAD => notes.head = Some(text),
-            SCANNED => {
-                notes.scanned = Some(text.parse().map_err(|_| {
-                    Error::stop("a note on a scan is no number").hint("run without --resume")
-                })?);
-            }
             _ => notes.pieces.push(Note { piece, text, edges: row.get(2) }),
         }
     }

@@ -5,6 +5,7 @@
 
 use crate::error::Result;
 use crate::name::{TableName, quote};
+use crate::pg::fingerprint::create_blocks;
 use crate::pg::{Session, sql};
 use crate::transform::output::REJECT_COLUMNS;
 
@@ -23,6 +24,8 @@ pub struct Staging {
     pub rejects: TableName,
     /// Blocks of fingerprints that differ; a scan creates the table when it finds one.
     pub fingerprints: TableName,
+    /// Parts of blocks of fingerprints, where they come with the rows.
+    pub seen: TableName,
     /// Which pieces are staged: each is noted in the transaction of its rows.
     pub pieces: TableName,
 }
@@ -36,6 +39,7 @@ impl Staging {
             gone: (1..=targets).map(|number| name(format!("gone{number}"))).collect(),
             rejects: name("rejects".to_owned()),
             fingerprints: name("fingerprints".to_owned()),
+            seen: name("seen".to_owned()),
             pieces: name("pieces".to_owned()),
         }
     }
@@ -43,11 +47,13 @@ impl Staging {
     /// Creates the tables, empty, in one transaction.
     ///
     /// `targets` says of each target which columns of which table its staging table takes and whether there
-    /// is a list of rows that are to go; `None` for a target that is loaded without staging.
+    /// is a list of rows that are to go; `None` for a target that is loaded without staging. `seen` says whether
+    /// fingerprints come with the rows.
     pub async fn create<'t>(
         &self,
         session: &Session,
         targets: impl Iterator<Item = Option<(&'t TableName, &'t [String], bool)>>,
+        seen: bool,
     ) -> Result<()> {
         let mut statements = vec![
             create_table(&self.rejects, &REJECT_COLUMNS),
@@ -61,6 +67,9 @@ impl Staging {
                 statements.push(create_table(gone, &[key, place, surplus, sql::STAYS_COLUMN]));
             }
         }
+        if seen {
+            statements.push(create_blocks(&self.seen));
+        }
         session.batch(&statements.join("; ")).await
     }
 
@@ -70,7 +79,7 @@ impl Staging {
             .targets
             .iter()
             .chain(&self.gone)
-            .chain([&self.rejects, &self.fingerprints, &self.pieces])
+            .chain([&self.rejects, &self.fingerprints, &self.seen, &self.pieces])
             .map(TableName::quoted)
             .collect();
         format!("DROP TABLE IF EXISTS {}", all.join(", "))
@@ -92,7 +101,7 @@ fn create_table(table: &TableName, columns: &[(&str, &str)]) -> String {
 pub async fn drop_leftovers(session: &Session, entity: &str, keep: Option<i64>) -> Result<usize> {
     // An entity's name is made of lower-case letters, digits and underscores: no regular expression
     // character is among them.
-    let pattern = format!("^stage_[0-9]+_{entity}_((gone)?[0-9]+|rejects|fingerprints|pieces)$");
+    let pattern = format!("^stage_[0-9]+_{entity}_((gone)?[0-9]+|rejects|fingerprints|seen|pieces)$");
     let rows = session
         .query(
             "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::fingerprint::Fingerprint;
 use crate::pgcopy::RowBuffer;
 
 use super::closure::Edge;
@@ -18,6 +19,8 @@ pub struct Output {
     pub rejects: RowBuffer,
     /// For each closure, the edges that the documents hold.
     pub edges: Vec<Vec<Edge>>,
+    /// The fingerprints of the rows, where the batch bears them.
+    pub fingerprints: Vec<Fingerprint>,
     /// What was counted.
     pub tally: Tally,
     /// Whether the values themselves stay out of `rejects`.

@@ -26,6 +26,7 @@ use super::output::{Output, Tally, TargetTally};
 use super::rules::Rules;
 use super::value::Reason;
 use crate::error::Error;
+use crate::fingerprint::Fingerprint;
 use crate::pgcopy::ondisk::{Corrupt, DiskValue};
 use crate::pgcopy::{Batch, Form, RowBuffer, jsonb_text};
 use crate::spec::model::{FilterRule, OnReject};
@@ -196,7 +197,8 @@ impl Program {
         self.wanted.names()
     }
 
-    /// Transforms a batch of tuples `(id bigint, document)`, the documents in the form of the batch.
+    /// Transforms a batch of tuples `(id bigint, document)`, the documents in the form of the batch; where they bear
+    /// `(xmin xid, ctid tid)` besides, the fingerprints of the rows are handed on.
     pub fn transform(&self, batch: &Batch) -> Output {
         match batch.form() {
             Form::Text => {
@@ -228,6 +230,9 @@ impl Program {
                 ));
                 return output;
             };
+            if let (Some(xmin), Some(ctid)) = (tuple.next().flatten(), tuple.next().flatten()) {
+                output.fingerprints.extend(Fingerprint::of(id, xmin, ctid));
+            }
             if let Err(error) = self.row(id, document, &mut scratch, &mut output) {
                 output.aborted = Some(error);
                 return output;
