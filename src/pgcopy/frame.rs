@@ -234,6 +234,11 @@ impl Batch {
         self.tuples == 0
     }
 
+    /// How many fields each of them has.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// The bytes that it holds.
     pub fn bytes(&self) -> usize {
         self.bytes.len()

@@ -15,7 +15,6 @@
 //! The server reports an error only at the end of a COPY: rows count as loaded when [`Writer::flush`] has
 //! returned.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -148,8 +147,8 @@ pub struct Turn {
     shared: Arc<SharedWriter>,
     /// The number of its piece; `None` between two.
     number: Option<u64>,
-    /// Rows that wait for the turn, by their tables.
-    waiting: BTreeMap<usize, RowBuffer>,
+    /// Rows that wait for the turn, with their tables.
+    waiting: Vec<(usize, RowBuffer)>,
     waiting_bytes: usize,
 }
 
@@ -170,12 +169,7 @@ impl SharedWriter {
 
     /// An outlet for one lane.
     pub fn outlet(self: &Arc<Self>) -> Outlet {
-        Outlet::Shared(Turn {
-            shared: Arc::clone(self),
-            number: None,
-            waiting: BTreeMap::new(),
-            waiting_bytes: 0,
-        })
+        Outlet::Shared(Turn { shared: Arc::clone(self), number: None, waiting: Vec::new(), waiting_bytes: 0 })
     }
 
     /// Ends it, after the last piece: loads what waits, and returns the session. `None` where it was ended
@@ -207,12 +201,15 @@ impl Turn {
         // The sender lives as long as the shared writer.
         let _ = self.shared.turn.subscribe().wait_for(|turn| Some(*turn) >= self.number).await;
         self.waiting_bytes = 0;
-        self.shared.send(std::mem::take(&mut self.waiting).into_iter()).await
+        // A writer loads one table at a time.
+        self.waiting.sort_by_key(|(table, _)| *table);
+        self.shared.send(self.waiting.drain(..)).await
     }
 
-    async fn send(&mut self, table: usize, rows: RowBuffer) -> Result<()> {
+    async fn send(&mut self, table: usize, mut rows: RowBuffer) -> Result<()> {
         self.waiting_bytes += rows.len();
-        self.waiting.entry(table).or_default().append(rows);
+        rows.shrink();
+        self.waiting.push((table, rows));
         let is_now = Some(*self.shared.turn.borrow()) >= self.number;
         if is_now || self.waiting_bytes > WAITING_BYTES { self.take().await } else { Ok(()) }
     }

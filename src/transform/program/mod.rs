@@ -216,6 +216,9 @@ impl Program {
         read: impl Fn(&'b [u8]) -> Option<R>,
     ) -> Output {
         let mut output = self.output(batch.bytes());
+        if batch.columns() > 2 {
+            output.fingerprints.reserve_exact(batch.len());
+        }
         let mut scratch = Scratch::default();
         if self.watches_keys {
             scratch.found = Found::watching();
