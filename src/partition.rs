@@ -43,10 +43,7 @@ impl IdRange {
 
 /// How many bytes of a table, TOAST counted in, a partition should hold. A partition costs one COPY on
 /// each connection, under a millisecond; 16 MiB take a backend about 0.2 s to print.
-pub const PARTITION_BYTES: u64 = 16 << 20;
-
-/// The same where the rows of a partition wait in memory for their turn at a writer.
-pub const WAITING_PARTITION_BYTES: u64 = 8 << 20;
+const PARTITION_BYTES: u64 = 16 << 20;
 
 /// The fewest partitions for each reader of a table that has enough blocks.
 const PARTITIONS_PER_READER: u64 = 4;
@@ -57,12 +54,7 @@ const PARTITION_IDS: usize = 2_000;
 /// The partitions of a table of `blocks` blocks and `bytes` bytes for a number of readers: of one size,
 /// as far as blocks can be shared out, so that it does not matter which comes first.
 pub fn plan(blocks: u64, bytes: u64, readers: usize) -> Vec<Partition> {
-    plan_of(blocks, bytes, readers, PARTITION_BYTES)
-}
-
-/// The same, of about `each` bytes.
-pub fn plan_of(blocks: u64, bytes: u64, readers: usize, each: u64) -> Vec<Partition> {
-    let count = count(blocks, bytes, readers, each);
+    let count = count(blocks, bytes, readers);
     (0..count)
         .map(|index| {
             let (from, to) = (blocks * index / count, blocks * (index + 1) / count);
@@ -72,18 +64,18 @@ pub fn plan_of(blocks: u64, bytes: u64, readers: usize, each: u64) -> Vec<Partit
 }
 
 /// How many partitions a table of so many blocks and bytes is worth.
-fn count(blocks: u64, bytes: u64, readers: usize, each: u64) -> u64 {
-    let by_size = bytes.div_ceil(each);
+fn count(blocks: u64, bytes: u64, readers: usize) -> u64 {
+    let by_size = bytes.div_ceil(PARTITION_BYTES);
     let by_readers = PARTITIONS_PER_READER * readers as u64;
     // A block is the smallest range, and a table of a few blocks is not worth several COPYs.
     by_size.max(by_readers).min(blocks / 8).max(1)
 }
 
-/// Ranges of ids for a number of readers, each of about `each` bytes, at most `most` of them. The sample,
-/// some ids of the table in ascending order, says where the ids lie: how well it does decides how even the
-/// ranges are, and nothing else. Together they hold every integer.
-pub fn ranges(sample: &[i64], blocks: u64, bytes: u64, readers: usize, each: u64, most: u64) -> Vec<IdRange> {
-    let count = count(blocks, bytes, readers, each).min(most.max(1)) as usize;
+/// Ranges of ids for a number of readers, at most `most` of them. The sample, some ids of the table in
+/// ascending order, says where the ids lie: how well it does decides how even the ranges are, and nothing
+/// else. Together they hold every integer.
+pub fn ranges(sample: &[i64], blocks: u64, bytes: u64, readers: usize, most: u64) -> Vec<IdRange> {
+    let count = count(blocks, bytes, readers).min(most.max(1)) as usize;
     let mut bounds: Vec<i64> =
         (1..count).filter_map(|place| sample.get(sample.len() * place / count).copied()).collect();
     bounds.dedup();
@@ -126,9 +118,6 @@ mod tests {
 
     #[test]
     fn ranges_of_ids_hold_every_integer_once() {
-        let ranges = |sample: &[i64], blocks, bytes, readers, most| {
-            ranges(sample, blocks, bytes, readers, PARTITION_BYTES, most)
-        };
         let range = |from, to| IdRange { from, to };
         assert_eq!(ranges(&[], 80_000, 640 << 20, 2, 99), [range(None, None)]);
         assert_eq!(ranges(&[1, 2, 3, 4], 10_000, 1, 1, 99).len(), 4);

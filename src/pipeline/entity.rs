@@ -12,7 +12,7 @@ use super::resume::{Head, Kept};
 use super::way::{self, Chosen};
 use crate::error::Result;
 use crate::measured::Clocks;
-use crate::partition::{IdRange, PARTITION_BYTES, Partition};
+use crate::partition::{IdRange, Partition};
 use crate::pg::fingerprint::BLOCK_COLUMNS;
 use crate::pg::sql::{self, TargetSql};
 use crate::pg::{LockMode, Session};
@@ -147,12 +147,12 @@ impl EntityRun {
         } else if chosen[..own].iter().any(|chosen| is(chosen, Way::Delta)) {
             let most = way::most_ranges(job, &plan, &chosen);
             let (sample, _) = plan.source.sample_ids(&snapshot).await?;
-            let ranges = plan.source.ranges(&sample, job.jobs, PARTITION_BYTES, most);
+            let ranges = plan.source.ranges(&sample, job.jobs, most);
             (ranges.iter().map(|&range| Partition::Range(range)).collect(), ranges)
         } else if direct.is_some() && scope.is_whole() {
             (way::in_order(job, &plan, &snapshot).await?, Vec::new())
         } else {
-            (plan.source.partitions(job.jobs, PARTITION_BYTES, scope.ids()), Vec::new())
+            (plan.source.partitions(job.jobs, scope.ids()), Vec::new())
         };
         let compared = |(index, chosen): (usize, &Chosen)| {
             let form = plan.orders[index].clone().filter(|_| is(chosen, Way::Delta))?;

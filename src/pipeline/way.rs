@@ -18,7 +18,7 @@
 //! where the table is large ([`most_ranges`]).
 
 use crate::error::Result;
-use crate::partition::{Partition, WAITING_PARTITION_BYTES};
+use crate::partition::Partition;
 use crate::plan::EntityPlan;
 use crate::stage::compare::RowForm;
 use crate::stage::extract::SourceSnapshot;
@@ -130,9 +130,9 @@ pub(super) async fn in_order(
 ) -> Result<Vec<Partition>> {
     let (sample, in_order) = plan.source.sample_ids(snapshot).await?;
     Ok(if in_order {
-        let ranges = plan.source.ranges(&sample, job.jobs, WAITING_PARTITION_BYTES, u64::MAX);
+        let ranges = plan.source.ranges(&sample, job.jobs, u64::MAX);
         ranges.into_iter().map(Partition::Range).collect()
     } else {
-        plan.source.partitions(job.jobs, WAITING_PARTITION_BYTES, None)
+        plan.source.partitions(job.jobs, None)
     })
 }

@@ -269,14 +269,11 @@ impl SourceTable {
         Ok(rows)
     }
 
-    /// Its partitions for a number of readers, of so many bytes; of the rows with some ids alone, where there
-    /// are any.
-    pub fn partitions(&self, readers: usize, bytes: u64, ids: Option<&[i64]>) -> Vec<Partition> {
+    /// Its partitions for a number of readers; of the rows with some ids alone, where there are any.
+    pub fn partitions(&self, readers: usize, ids: Option<&[i64]>) -> Vec<Partition> {
         match ids {
             Some(ids) => partition::of_ids(ids),
-            None if self.info.has_ctid => {
-                partition::plan_of(self.info.blocks, self.info.bytes, readers, bytes)
-            }
+            None if self.info.has_ctid => partition::plan(self.info.blocks, self.info.bytes, readers),
             None => vec![Partition::Whole],
         }
     }
@@ -305,10 +302,9 @@ impl SourceTable {
         Ok((sample, in_order && never_null && self.is_ordered()))
     }
 
-    /// Ranges of ids for a number of readers, of so many bytes, at most `most` of them, which hold every
-    /// integer together.
-    pub fn ranges(&self, sample: &[i64], readers: usize, bytes: u64, most: u64) -> Vec<IdRange> {
-        partition::ranges(sample, self.info.blocks, self.info.bytes, readers, bytes, most)
+    /// Ranges of ids for a number of readers, at most `most` of them, which hold every integer together.
+    pub fn ranges(&self, sample: &[i64], readers: usize, most: u64) -> Vec<IdRange> {
+        partition::ranges(sample, self.info.blocks, self.info.bytes, readers, most)
     }
 
     /// Starts reading a partition: tuples of id and document, and, where `places` are asked for, of the `xmin` and

@@ -8,8 +8,8 @@
 //! ```
 //! A run that reads everything gets the three columns with the documents, which saves the server a second pass
 //! over the table: each partition stages what it has seen, [parts](crate::fingerprint::parts) of blocks, and
-//! [`Scan::gather`] makes blocks of them when all are there. Measured on 702,072 participants, as stored: a tenth
-//! of the CPU of a reload.
+//! [`Scan::gather`] makes blocks of them when all are there. Measured on 702,072 participants, as stored: the
+//! server's CPU of the read is 0.96 s with them and 0.92 s without, that of a scan 0.66 s.
 //!
 //! Either way what is staged are the blocks that differ from those that are kept, whatever these were worth, so
 //! publishing them makes the kept blocks those of the run. Only a `--changed` run asks for the ids. Held are the
