@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! run: plan ─► ledger ─► snapshot ─► all entities at once, the largest first:
-//!      scope ─► way ─► staging ─► lanes ─► derive ─► publish
+//!      scope ─► way ─► staging ─► lanes ─► derive ─► fingerprints ─► publish
 //!                          └ copy_partition: read ─► transform ─► (compare) ─► load
 //! ```
 //! A lane is one connection to V1, one to load, and one to read back each target that is compared. As many
