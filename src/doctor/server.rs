@@ -15,13 +15,13 @@ pub(super) struct Needs {
 }
 
 impl Needs {
-    /// A reader for each job, and beside them the exporter, the count, the scan of what changed, and one that
+    /// A reader for each job, and beside them the exporter, the count, and one that
     /// asks; on V2 a writer for each job and one that reads back each target of the largest entity, for each
-    /// entity one that publishes, one that scans and one that holds the image, and the ledger.
+    /// entity one that publishes, one that gathers and one that holds the image, and the ledger.
     pub fn of(specs: &[PipelineSpec], jobs: usize) -> Self {
         let (jobs, entities) = (jobs as u64, specs.len() as u64);
         let targets = specs.iter().map(|spec| spec.targets.len() as u64).max().unwrap_or(0);
-        Self { source: jobs + 4, target: jobs * (1 + targets) + 3 * entities + 1 }
+        Self { source: jobs + 3, target: jobs * (1 + targets) + 3 * entities + 1 }
     }
 }
 

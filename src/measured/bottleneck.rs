@@ -196,7 +196,7 @@ fn busiest_target(entity: &EntityMeasured, stage: Stage) -> Option<(String, u64)
 
 fn words(stage: Stage) -> &'static str {
     match stage {
-        Stage::Scan => "scanning V1's row versions",
+        Stage::Scan => "the versions of V1's rows",
         Stage::Read => "reading V1",
         Stage::Transform => "the transform",
         Stage::Compare => "reading V2 back to compare",

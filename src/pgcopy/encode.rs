@@ -130,11 +130,6 @@ impl RowBuffer {
         }
     }
 
-    /// Gives back the room that its rows do not take.
-    pub fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
-    }
-
     /// The rows, each of `columns` fields.
     pub fn tuples(&self, columns: usize) -> Tuples<'_> {
         Tuples::new(&self.bytes, columns)

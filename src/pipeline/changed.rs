@@ -156,7 +156,7 @@ pub(super) enum FingerprintPlace {
 /// What a publish does to the fingerprints of its entity.
 #[allow(clippy::large_enum_variant, reason = "there is one for each entity")]
 pub(super) enum Ending {
-    /// Keeps those that were scanned.
+    /// Keeps those of this run.
     Keep(State, Found),
     /// Deletes their state.
     Forget,
@@ -339,10 +339,10 @@ impl Fingerprints {
         Ok(())
     }
 
-    /// Notes that a connection of the scan was lost: a run can do without, and what was staged of a range cannot
-    /// be staged again.
+    /// Notes that a connection to scan or to gather was lost: a run can do without, and what was staged of a range
+    /// cannot be staged again.
     fn give_up(&self) {
-        let found = Found { unusable: Some("the scan lost its connection"), ..Found::default() };
+        let found = Found { unusable: Some("a connection was lost"), ..Found::default() };
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
     }
 
@@ -386,18 +386,34 @@ impl Fingerprints {
         }
     }
 
-    /// Makes blocks of the fingerprints that came with the rows, so many, from their parts in `seen`.
-    pub(super) async fn gather(&self, reader: &Session, seen: &TableName, rows: u64) -> Result<()> {
+    /// Makes blocks of the fingerprints that came with the rows, so many, from their parts in `seen`, as
+    /// `direct` sees it, or everyone.
+    pub(super) async fn gather(&self, direct: Option<&Session>, seen: &TableName, rows: u64) -> Result<()> {
         let Some(scan) = &self.scan else { return Ok(()) };
+        let connect = async || self.run.job.target.connect(&format!("gather {}", self.plan.entity)).await;
         let gathered = async {
-            let ledger = self.run.job.target.connect(&format!("gather {}", self.plan.entity)).await?;
-            scan.gather(reader, seen, &ledger).await?;
+            let ledger = connect().await?;
+            match direct {
+                Some(reader) => scan.gather(reader, seen, &ledger).await?,
+                None => {
+                    let reader = connect().await?;
+                    scan.gather(&reader, seen, &ledger).await?;
+                    reader.release();
+                }
+            }
             ledger.release();
             Ok::<_, Error>(())
         };
         let clocks = self.run.job.progress.entity(self.plan.index).clocks();
         match clocks.scan.time(gathered).await {
-            Err(error) if error.fate() == Fate::Retry => self.give_up(),
+            Err(error) if error.fate() == Fate::Retry => {
+                self.run.job.progress.tell(format!(
+                    "{}: the fingerprints are lost, the next run with --changed reads everything: {}",
+                    self.plan.entity,
+                    error.message()
+                ));
+                self.give_up();
+            }
             gathered => {
                 gathered?;
                 self.take_found();

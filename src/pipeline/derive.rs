@@ -87,7 +87,8 @@ impl EntityRun {
     ) -> Result<()> {
         let derived = &self.plan.derived[index];
         let target = self.plan.program.targets().len() + index;
-        let mut outlet = self.outlet(self.chosen[target].way == Way::Direct).await?;
+        let mut writer =
+            if self.chosen[target].way == Way::Direct { None } else { Some(self.writer().await?) };
         let mut comparison = match &self.compared[target] {
             Some(compared) => {
                 let back = self.open_back(image).await?;
@@ -121,23 +122,26 @@ impl EntityRun {
                 if !again {
                     self.account(found, 1 + index, &mut ready.output)?;
                 }
-                outlet.send(self.rejects_table(), ready.output.rejects).await?;
+                self.send(&mut writer, self.rejects_table(), ready.output.rejects).await?;
                 for rows in ready.output.targets {
                     match &mut comparison {
                         Some(comparison) => {
-                            self.stage_difference(found, target, &rows, comparison, &mut outlet).await?;
+                            self.stage_difference(found, target, &rows, comparison, &mut writer).await?;
                         }
                         None => {
                             found.staged[target] += rows.rows();
-                            outlet.send(target, rows).await?;
+                            self.send(&mut writer, target, rows).await?;
                         }
                     }
                 }
             }
             if let Some(comparison) = comparison.take() {
-                self.finish_comparison(found, target, comparison, &mut outlet).await?;
+                self.finish_comparison(found, target, comparison, &mut writer).await?;
             }
-            outlet.flush().await
+            match &mut writer {
+                Some(writer) => writer.flush().await,
+                None => Ok(()),
+            }
         };
         tokio::try_join!(make, write)?;
         // Its rows are no rows of V1.

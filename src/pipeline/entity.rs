@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::try_join_all;
+use tokio::sync::Mutex as AsyncMutex;
 
-use super::Run;
 use super::changed::{Fingerprints, Scope};
 use super::piece::{Brought, Lane, Piece, Queue};
 use super::resume::{Head, Kept};
 use super::way::{self, Chosen};
-use crate::error::Result;
+use super::{Purpose, Run};
+use crate::error::{Error, Result};
 use crate::measured::Clocks;
 use crate::partition::{IdRange, Partition};
 use crate::pg::fingerprint::BLOCK_COLUMNS;
@@ -22,7 +23,7 @@ use crate::progress::Phase;
 use crate::stage::compare::{Comparison, RowForm};
 use crate::stage::extract::SourceSnapshot;
 use crate::stage::ledger::Ledger;
-use crate::stage::load::{Outlet, SharedWriter, Table, Writer};
+use crate::stage::load::{Table, Writer};
 use crate::stage::pieces;
 use crate::stage::publish;
 use crate::stage::scan;
@@ -56,7 +57,7 @@ pub(super) struct EntityRun {
     /// Rows of V1 in the pieces that are there.
     pub(super) rows_read: AtomicU64,
     /// The one writer of the targets that are loaded directly, in the publishing transaction.
-    direct: Option<Arc<SharedWriter>>,
+    direct: AsyncMutex<Option<Writer>>,
     /// Whether the fingerprints come with the rows.
     sees: bool,
     /// Rows staged for each target, and rows listed as gone.
@@ -128,7 +129,7 @@ impl EntityRun {
         let clocks = job.progress.entity(plan.index).clocks();
         clocks.expect_targets(chosen.iter().map(|chosen| is(chosen, Way::Direct)));
         let loads = tables(&plan, &staging, &chosen, clocks);
-        let direct = direct_session.map(|session| SharedWriter::new(Writer::new(session, loads)));
+        let direct = direct_session.map(|session| Writer::new(session, loads));
         let own = plan.program.targets().len();
         let compares = chosen.iter().any(|chosen| is(chosen, Way::Delta));
         let (image, visible) = if compares {
@@ -146,11 +147,8 @@ impl EntityRun {
             (Vec::new(), kept.ranges())
         } else if chosen[..own].iter().any(|chosen| is(chosen, Way::Delta)) {
             let most = way::most_ranges(job, &plan, &chosen);
-            let (sample, _) = plan.source.sample_ids(&snapshot).await?;
-            let ranges = plan.source.ranges(&sample, job.jobs, most);
+            let ranges = plan.source.ranges(&snapshot, job.jobs, most).await?;
             (ranges.iter().map(|&range| Partition::Range(range)).collect(), ranges)
-        } else if direct.is_some() && scope.is_whole() {
-            (way::in_order(job, &plan, &snapshot).await?, Vec::new())
         } else {
             (plan.source.partitions(job.jobs, scope.ids()), Vec::new())
         };
@@ -174,10 +172,12 @@ impl EntityRun {
             let staged = (&target.info.name, target.columns.as_slice(), listed);
             Some(staged).filter(|_| !is(chosen, Way::Direct))
         });
-        let sees = kept.is_none() && scope.is_whole() && fingerprints.are_to_come();
+        // A plan keeps none.
+        let plans = matches!(job.safety.purpose, Purpose::Plan { .. });
+        let sees = kept.is_none() && scope.is_whole() && !plans && fingerprints.are_to_come();
         if kept.is_none() {
             staging.create(ledger.session(), staged, sees).await?;
-            let state = fingerprints.state().filter(|_| direct.is_none() && scope.is_whole());
+            let state = fingerprints.state().filter(|_| direct.is_none() && scope.is_whole() && !plans);
             if let (Some(state), Some(fingerprints)) = (state, fingerprints.place()) {
                 let ways = chosen.iter().map(|chosen| chosen.way).collect();
                 let partitions = partitions.clone();
@@ -212,7 +212,7 @@ impl EntityRun {
             kept_edges: Mutex::new(vec![None; plan.derived.len()]),
             gone_links: Mutex::new(vec![Vec::new(); plan.derived.len()]),
             forests: Mutex::new(vec![None; plan.derived.len()]),
-            direct,
+            direct: AsyncMutex::new(direct),
             sees,
             queue: Mutex::new(queue),
             run,
@@ -236,26 +236,14 @@ impl EntityRun {
         self.sees && !piece.again
     }
 
-    /// Makes blocks of the fingerprints that came with the rows, where these are not in a transaction that is
-    /// still open.
-    pub(super) async fn gather_seen(&self) -> Result<()> {
-        if self.is_direct() {
-            return Ok(());
-        }
-        let session = self.run.job.target.connect(&format!("gather {}", self.plan.entity)).await?;
-        self.gather(&session).await?;
-        session.release();
-        Ok(())
-    }
-
-    /// The same, on a session that sees them.
-    pub(super) async fn gather(&self, session: &Session) -> Result<()> {
-        // A plan keeps no fingerprints.
-        if !self.sees || self.is_foreseen() {
+    /// Makes blocks of the fingerprints that came with the rows; `direct` is the session of the transaction
+    /// that they are in, where that is not committed.
+    pub(super) async fn gather(&self, direct: Option<&Session>) -> Result<()> {
+        if !self.sees {
             return Ok(());
         }
         let rows = self.rows_read.load(Relaxed);
-        self.fingerprints.gather(session, &self.staging.seen, rows).await
+        self.fingerprints.gather(direct, &self.staging.seen, rows).await
     }
 
     /// The clocks of the entity.
@@ -283,8 +271,9 @@ impl EntityRun {
             None => Ok(None),
         }))
         .await?;
-        let outlet = self.outlet(self.is_direct()).await?;
-        Ok(Lane { reader, back, outlet })
+        let is_direct = self.direct.lock().await.is_some();
+        let writer = if is_direct { None } else { Some(self.writer().await?) };
+        Ok(Lane { reader, back, writer })
     }
 
     /// A session that reads V2 back.
@@ -296,16 +285,12 @@ impl EntityRun {
         }
     }
 
-    /// Where the rows of a lane go: its turn at the direct writer, or a writer of the staging tables.
-    pub(super) async fn outlet(&self, direct: bool) -> Result<Outlet> {
-        if let Some(shared) = self.direct.as_ref().filter(|_| direct) {
-            return Ok(shared.outlet());
-        }
+    /// A writer of the staging tables.
+    pub(super) async fn writer(&self) -> Result<Writer> {
         let session = self.run.job.target.connect(&format!("load {}", self.plan.entity)).await?;
         // Staging is thrown away with the run: its commits need not reach the disk.
         session.batch("SET synchronous_commit = off").await?;
-        let tables = tables(&self.plan, &self.staging, &self.chosen, self.clocks());
-        Ok(Outlet::Own(Box::new(Writer::new(session, tables))))
+        Ok(Writer::new(session, tables(&self.plan, &self.staging, &self.chosen, self.clocks())))
     }
 
     /// Begins to compare a piece with those targets that are compared.
@@ -362,18 +347,19 @@ impl EntityRun {
         brought: &mut Brought,
         output: Output,
         comparisons: &mut [Option<Comparison<'_>>],
-        outlet: &mut Outlet,
+        writer: &mut Option<Writer>,
     ) -> Result<u64> {
-        let mut bytes = outlet.send(self.rejects_table(), output.rejects).await?;
-        outlet.send(self.seen_table(), scan::add_seen(&mut brought.seen, output.fingerprints)?).await?;
+        let mut bytes = self.send(writer, self.rejects_table(), output.rejects).await?;
+        let seen = scan::add_seen(&mut brought.seen, output.fingerprints)?;
+        self.send(writer, self.seen_table(), seen).await?;
         for (target, rows) in output.targets.into_iter().enumerate() {
             match comparisons.get_mut(target).and_then(Option::as_mut) {
                 Some(comparison) => {
-                    bytes += self.stage_difference(brought, target, &rows, comparison, outlet).await?;
+                    bytes += self.stage_difference(brought, target, &rows, comparison, writer).await?;
                 }
                 None => {
                     brought.staged[target] += rows.rows();
-                    bytes += outlet.send(target, rows).await?;
+                    bytes += self.send(writer, target, rows).await?;
                 }
             }
         }
@@ -386,13 +372,13 @@ impl EntityRun {
         target: usize,
         rows: &RowBuffer,
         comparison: &mut Comparison<'_>,
-        outlet: &mut Outlet,
+        writer: &mut Option<Writer>,
     ) -> Result<u64> {
         let mut bytes = 0;
         let mut tuples = rows.tuples(comparison.columns());
         loop {
             let all = self.clocks().targets()[target].compare.time(comparison.compare(&mut tuples)).await?;
-            bytes += self.stage_found(brought, target, comparison, outlet).await?;
+            bytes += self.stage_found(brought, target, comparison, writer).await?;
             if all {
                 return Ok(bytes);
             }
@@ -404,13 +390,13 @@ impl EntityRun {
         brought: &mut Brought,
         target: usize,
         comparison: &mut Comparison<'_>,
-        outlet: &mut Outlet,
+        writer: &mut Option<Writer>,
     ) -> Result<u64> {
         let found = comparison.take();
         brought.staged[target] += found.staged.rows();
         brought.listed[target] += found.gone.rows();
-        let staged = outlet.send(target, found.staged).await?;
-        Ok(staged + outlet.send(self.gone_table(target), found.gone).await?)
+        let staged = self.send(writer, target, found.staged).await?;
+        Ok(staged + self.send(writer, self.gone_table(target), found.gone).await?)
     }
 
     /// Ends a piece: V2 is compared to the end of its range, and the server has what was staged.
@@ -418,15 +404,18 @@ impl EntityRun {
         &self,
         brought: &mut Brought,
         comparisons: Vec<Option<Comparison<'_>>>,
-        outlet: &mut Outlet,
+        writer: &mut Option<Writer>,
     ) -> Result<()> {
         for (target, comparison) in comparisons.into_iter().enumerate() {
             if let Some(comparison) = comparison {
-                self.finish_comparison(brought, target, comparison, outlet).await?;
+                self.finish_comparison(brought, target, comparison, writer).await?;
             }
         }
-        outlet.send(self.seen_table(), scan::end_seen(&mut brought.seen)?).await?;
-        outlet.flush().await
+        self.send(writer, self.seen_table(), scan::end_seen(&mut brought.seen)?).await?;
+        match writer {
+            Some(writer) => writer.flush().await,
+            None => Ok(()),
+        }
     }
 
     pub(super) async fn finish_comparison(
@@ -434,17 +423,38 @@ impl EntityRun {
         brought: &mut Brought,
         target: usize,
         mut comparison: Comparison<'_>,
-        outlet: &mut Outlet,
+        writer: &mut Option<Writer>,
     ) -> Result<()> {
         loop {
             let all = self.clocks().targets()[target].compare.time(comparison.finish()).await?;
-            self.stage_found(brought, target, &mut comparison, outlet).await?;
+            self.stage_found(brought, target, &mut comparison, writer).await?;
             if all {
                 break;
             }
         }
         brought.looked_at[target] = Some(comparison.looked_at());
         Ok(())
+    }
+
+    /// Loads rows with the lane's own writer, or the one that all lanes share. Returns the bytes sent.
+    pub(super) async fn send(
+        &self,
+        writer: &mut Option<Writer>,
+        table: usize,
+        rows: RowBuffer,
+    ) -> Result<u64> {
+        let bytes = rows.len() as u64;
+        if bytes == 0 {
+            return Ok(0);
+        }
+        match writer {
+            Some(writer) => writer.send(table, rows).await?,
+            None => match self.direct.lock().await.as_mut() {
+                Some(writer) => writer.send(table, rows).await?,
+                None => return Err(Error::stop("rows came after the last ones were loaded")),
+            },
+        }
+        Ok(bytes)
     }
 
     /// The place of a target's list of rows that are gone among the tables of a writer, behind the targets.
@@ -464,8 +474,11 @@ impl EntityRun {
 
     /// Ends the direct load; returns the session of its transaction. `None` where nothing was loaded directly.
     pub(super) async fn end_direct(&self) -> Result<Option<Session>> {
-        match &self.direct {
-            Some(shared) => shared.end().await,
+        match self.direct.lock().await.take() {
+            Some(mut writer) => {
+                writer.flush().await?;
+                Ok(Some(writer.into_session()))
+            }
             None => Ok(None),
         }
     }

@@ -319,7 +319,9 @@ impl Run {
             joined(lane).map_err(|error| error.context(format_args!("copying {}", entity.plan.entity)))?;
         }
         entity.derive().await?;
-        entity.gather_seen().await?;
+        if !entity.is_direct() {
+            entity.gather(None).await?;
+        }
         entity.publish().await
     }
 
@@ -439,11 +441,13 @@ async fn copy_partition(
     let progress = entity.run.job.progress.entity(entity.plan.index);
     let clocks = progress.clocks();
     let flight = clocks.flight();
-    lane.outlet.begin().await?;
+    if let Some(writer) = &mut lane.writer {
+        writer.begin().await?;
+    }
     let places = entity.sees(piece);
     let mut batches = entity.plan.source.open(&lane.reader, &piece.partition, places).await?;
     let mut comparisons = entity.comparisons(&lane.back, piece).await?;
-    let outlet = &mut lane.outlet;
+    let writer = &mut lane.writer;
     let (transform, mut outputs) =
         Transform::new(Arc::clone(&entity.plan.program), Arc::clone(&entity.run.pool));
     let (rows, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -470,14 +474,14 @@ async fn copy_partition(
             } else {
                 entity.account(found, 0, &mut ready.output)?;
             }
-            let bytes = entity.load(found, ready.output, &mut comparisons, outlet).await?;
+            let bytes = entity.load(found, ready.output, &mut comparisons, writer).await?;
             let rows = rows * entity.plan.program.targets().len() as u64;
             progress.load(rows, bytes);
             found.told.rows += rows;
             found.told.bytes += bytes;
             flight.down();
         }
-        entity.finish(found, comparisons, outlet).await
+        entity.finish(found, comparisons, writer).await
     };
     let copied = tokio::try_join!(read, write);
     (brought.rows, brought.bytes) = (rows.into_inner(), bytes.into_inner());

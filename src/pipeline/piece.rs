@@ -30,7 +30,7 @@ use crate::error::{Error, Fate, Result};
 use crate::fingerprint::parts::Parts;
 use crate::partition::Partition;
 use crate::pg::{Session, Side};
-use crate::stage::load::Outlet;
+use crate::stage::load::Writer;
 use crate::stage::pieces;
 use crate::stage::transform::IN_FLIGHT_PER_LANE;
 use crate::transform::Tally;
@@ -105,8 +105,8 @@ pub(super) struct Lane {
     pub(super) reader: Session,
     /// To read each target back that is compared.
     pub(super) back: Vec<Option<Session>>,
-    /// To load.
-    pub(super) outlet: Outlet,
+    /// To load; `None` where the entity's direct writer does.
+    pub(super) writer: Option<Writer>,
 }
 
 /// What a piece has brought; it counts once it is committed.
@@ -148,9 +148,9 @@ enum Attempt {
 impl Lane {
     /// Gives its connections back, after the last piece.
     async fn release(self) {
-        let Self { reader, back, outlet } = self;
+        let Self { reader, back, writer } = self;
         join_all(back.into_iter().flatten().chain([reader]).map(Session::release_reader)).await;
-        if let Some(writer) = outlet.own() {
+        if let Some(writer) = writer {
             writer.into_session().release();
         }
     }
@@ -161,7 +161,7 @@ impl Lane {
             Side::Source => vec![self.reader.pid()],
             Side::Target => {
                 let back = self.back.iter().flatten().map(Session::pid);
-                back.chain(self.outlet.session().map(Session::pid)).collect()
+                back.chain(self.writer.iter().map(|writer| writer.session().pid())).collect()
             }
         }
     }
@@ -299,9 +299,9 @@ impl EntityRun {
             self.take_back(&brought);
             return Attempt::Failed(error);
         }
-        match &mut lane.outlet {
-            Outlet::Shared(_) => {}
-            Outlet::Own(writer) => {
+        match &mut lane.writer {
+            None => {}
+            Some(writer) => {
                 let commit = match brought.note() {
                     Ok((text, edges)) => {
                         pieces::note_and_commit(&self.staging.pieces, piece.number, &text, &edges)
@@ -321,7 +321,9 @@ impl EntityRun {
     pub(super) async fn copy_once(&self, lane: &mut Lane, piece: &Piece) -> Result<()> {
         let mut brought = Brought::nothing(self);
         copy_partition(self, lane, piece, &mut brought).await?;
-        lane.outlet.commit("COMMIT").await?;
+        if let Some(writer) = &mut lane.writer {
+            writer.commit("COMMIT").await?;
+        }
         self.absorb(piece, brought);
         Ok(())
     }

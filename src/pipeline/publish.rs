@@ -59,7 +59,7 @@ impl EntityRun {
         progress.expect_publish(summary.targets.iter().map(|target| target.loaded).sum());
         let session = match self.end_direct().await? {
             Some(session) => {
-                self.gather(&session).await?;
+                self.gather(Some(&session)).await?;
                 session
             }
             None => {

@@ -111,6 +111,8 @@ impl Kept {
             if seen != noted {
                 return Ok(Err(format!("{seen} fingerprints are staged where {noted} were noted")));
             }
+            // The scan asks for them range by range.
+            session.batch(&format!("CREATE INDEX ON {} (first_page)", staging.seen.quoted())).await?;
         }
         Ok(Ok(kept))
     }

@@ -17,11 +17,8 @@
 //! a range in order; without one the server scans and sorts the table for each range, so there are few ranges
 //! where the table is large ([`most_ranges`]).
 
-use crate::error::Result;
-use crate::partition::Partition;
 use crate::plan::EntityPlan;
 use crate::stage::compare::RowForm;
-use crate::stage::extract::SourceSnapshot;
 use crate::stage::publish::PublishTarget;
 use crate::summary::{Mode, Way};
 
@@ -118,21 +115,4 @@ pub(super) fn most_ranges(job: &Job, plan: &EntityPlan, chosen: &[Chosen]) -> u6
     });
     let largest = unindexed.map(|(target, _)| target.info.bytes).max().unwrap_or(0);
     (plan.source.info().bytes / largest.max(1)).max(job.jobs as u64)
-}
-
-/// The partitions of an entity that is loaded directly: ranges of ids, where its rows stand in their order,
-/// near enough. Of a table that is read as it stands, each row ahead of its place would send all those up to
-/// it into the middle of the target's index.
-pub(super) async fn in_order(
-    job: &Job,
-    plan: &EntityPlan,
-    snapshot: &SourceSnapshot,
-) -> Result<Vec<Partition>> {
-    let (sample, in_order) = plan.source.sample_ids(snapshot).await?;
-    Ok(if in_order {
-        let ranges = plan.source.ranges(&sample, job.jobs, u64::MAX);
-        ranges.into_iter().map(Partition::Range).collect()
-    } else {
-        plan.source.partitions(job.jobs, None)
-    })
 }

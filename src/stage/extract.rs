@@ -288,23 +288,13 @@ impl SourceTable {
         self.info.is_plain && self.unique_id
     }
 
-    /// Some ids, for [`partition::ranges`], and whether the rows stand in the order of their ids, as far as
-    /// those tell, so that reading them in it costs little more than reading them as they stand.
-    pub async fn sample_ids(&self, snapshot: &SourceSnapshot) -> Result<(Vec<i64>, bool)> {
+    /// Ranges of ids for a number of readers, at most `most` of them, which hold every integer together.
+    pub async fn ranges(&self, snapshot: &SourceSnapshot, readers: usize, most: u64) -> Result<Vec<IdRange>> {
         let percent = (SAMPLE_BLOCKS * 100.0 / self.info.blocks.max(1) as f64).min(100.0);
         let rows = snapshot.exporter.query(&sql::sample_ids(&self.info.name, &self.id, percent), &[]).await?;
-        // As they stand in the table.
         let mut sample: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
-        let ascending = sample.windows(2).filter(|pair| pair[0] < pair[1]).count();
-        let in_order = ascending * 10 >= sample.len().saturating_sub(1) * 9;
         sample.sort_unstable();
-        let never_null = self.info.column(&self.id).is_some_and(|column| column.not_null);
-        Ok((sample, in_order && never_null && self.is_ordered()))
-    }
-
-    /// Ranges of ids for a number of readers, at most `most` of them, which hold every integer together.
-    pub fn ranges(&self, sample: &[i64], readers: usize, most: u64) -> Vec<IdRange> {
-        partition::ranges(sample, self.info.blocks, self.info.bytes, readers, most)
+        Ok(partition::ranges(&sample, self.info.blocks, self.info.bytes, readers, most))
     }
 
     /// Starts reading a partition: tuples of id and document, and, where `places` are asked for, of the `xmin` and

@@ -113,7 +113,7 @@ fn number(of: usize) -> i32 {
     i32::try_from(of).unwrap_or(i32::MAX)
 }
 
-/// Keeps the fingerprints that a run has scanned: the `blocks` that differ are in `staged`, which is not there
+/// Keeps the fingerprints of a run: the `blocks` that differ are in `staged`, which is not there
 /// where they are none.
 pub async fn keep(
     session: &Session,
@@ -127,7 +127,7 @@ pub async fn keep(
         let staged = staged.quoted();
         let there = session.count(&format!("SELECT count(*) FROM {staged}"), &[]).await?;
         if there != blocks {
-            return Err(Error::stop("the staging table does not hold the fingerprints that were scanned")
+            return Err(Error::stop("the staging table does not hold the fingerprints that were sent")
                 .detail(format!("{blocks} blocks were sent, {there} are there"))
                 .hint("the server may have been restarted, which empties unlogged tables; run again"));
         }

@@ -22,7 +22,7 @@ pub struct Staging {
     pub gone: Vec<TableName>,
     /// The rejected values.
     pub rejects: TableName,
-    /// Blocks of fingerprints that differ; a scan creates the table when it finds one.
+    /// Blocks of fingerprints that differ; the table is created when there is one.
     pub fingerprints: TableName,
     /// Parts of blocks of fingerprints, where they come with the rows.
     pub seen: TableName,

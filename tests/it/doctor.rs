@@ -180,18 +180,18 @@ fn limits_of_the_role_are_told_and_which_of_them_a_run_sets_aside() {
             .all(|found| found.ends_with("statement_timeout is 90000 ms, and set aside by a run's sessions")),
         "{timeouts:?}"
     );
-    // One reader and four beside it; one writer, one that reads back, three of the entity, and the ledger.
+    // One reader and three beside it; one writer, one that reads back, three of the entity, and the ledger.
     let few = of(&report, "connections");
     assert!(
         few.len() == 1
             && few[0].starts_with("ok ")
             && few[0].ends_with(
-                "12 connections are left (the role's connection limit), a run takes at most 11 at once"
+                "12 connections are left (the role's connection limit), a run takes at most 10 at once"
             ),
         "{few:?}"
     );
     let many = of(&with_jobs("8").1, "connections");
-    assert!(many[0].starts_with("warning ") && many[0].contains("at most 32 at once"), "{many:?}");
+    assert!(many[0].starts_with("warning ") && many[0].contains("at most 31 at once"), "{many:?}");
     database.sql(&format!("ALTER ROLE {role} SET default_transaction_read_only = on"));
     let (code, report) = with_jobs("1");
     assert_eq!(code, Some(1));

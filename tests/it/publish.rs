@@ -97,36 +97,3 @@ fn prune_with_another_mode_than_merge_is_wrong_usage() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--prune has no meaning with --mode insert"));
 }
-
-/// 40,000 rows of V1 in several partitions, in an order.
-fn crowd(order: &str) -> (Database, Pipelines) {
-    let rows = format!(
-        "INSERT INTO source SELECT id, jsonb_build_object('name', repeat('n', 300), 'age', id)
-         FROM generate_series(1, 40000) AS id ORDER BY {order}; ANALYZE source;"
-    );
-    (Database::with(&[], &format!("{TARGET}{rows}")), Pipelines::new(&[("people.toml", PIPELINE)]))
-}
-
-const CROWD: &str = "SELECT count(*) FROM person WHERE name = repeat('n', 300) AND age = id AND note = 'new'";
-
-#[test]
-fn a_reload_by_several_lanes_leaves_an_index_as_small_as_one_that_is_built_anew() {
-    // A row in a hundred stands ahead of its place, as they do where rows were deleted before.
-    let (database, pipelines) = crowd("CASE WHEN id % 100 = 0 THEN id % 10007 ELSE id END");
-    let summary = database.json(&["run", "--jobs", "3", "--pipelines", pipelines.path()]);
-    assert_eq!(summary["entities"][0]["targets"][0]["way"], "direct");
-    assert_eq!(database.value(CROWD), "40000");
-    let size = "SELECT pg_relation_size('person_pkey')";
-    let loaded: u64 = database.value(size).parse().expect("a size");
-    database.sql("REINDEX INDEX person_pkey");
-    let built: u64 = database.value(size).parse().expect("a size");
-    assert!(loaded * 10 <= built * 11, "{loaded} bytes, {built} when built");
-}
-
-#[test]
-fn a_reload_of_rows_in_no_order_brings_all_of_them() {
-    let (database, pipelines) = crowd("hashint8(id)");
-    let summary = database.json(&["run", "--jobs", "3", "--pipelines", pipelines.path()]);
-    assert_eq!(summary["entities"][0]["targets"][0]["way"], "direct");
-    assert_eq!(database.value(CROWD), "40000");
-}

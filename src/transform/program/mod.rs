@@ -216,7 +216,8 @@ impl Program {
         read: impl Fn(&'b [u8]) -> Option<R>,
     ) -> Output {
         let mut output = self.output(batch.bytes());
-        if batch.columns() > 2 {
+        let bears_places = batch.columns() > 2;
+        if bears_places {
             output.fingerprints.reserve_exact(batch.len());
         }
         let mut scratch = Scratch::default();
@@ -233,8 +234,14 @@ impl Program {
                 ));
                 return output;
             };
-            if let (Some(xmin), Some(ctid)) = (tuple.next().flatten(), tuple.next().flatten()) {
-                output.fingerprints.extend(Fingerprint::of(id, xmin, ctid));
+            if bears_places {
+                let place = (tuple.next().flatten(), tuple.next().flatten());
+                let row = place.0.zip(place.1).and_then(|(xmin, ctid)| Fingerprint::of(id, xmin, ctid));
+                let Some(row) = row else {
+                    output.aborted = Some(Error::stop("a row of the source has no xmin and ctid"));
+                    return output;
+                };
+                output.fingerprints.push(row);
             }
             if let Err(error) = self.row(id, document, &mut scratch, &mut output) {
                 output.aborted = Some(error);

@@ -223,7 +223,8 @@ fn what_a_killed_run_leaves_behind_is_cleaned_up_by_the_next() {
     assert_eq!(database.lines("SELECT * FROM person"), ["9|Old"]);
     assert_eq!(
         database.lines("SELECT relname FROM pg_class WHERE relname LIKE 'stage\\_1\\_people\\_%' ORDER BY 1"),
-        ["1", "fingerprints", "gone1", "pieces", "rejects"].map(|table| format!("stage_1_people_{table}"))
+        ["1", "fingerprints", "gone1", "pieces", "rejects", "seen"]
+            .map(|table| format!("stage_1_people_{table}"))
     );
     database.json(&["run", "--pipelines", pipelines.path()]);
     assert_eq!(database.lines("SELECT * FROM person ORDER BY id"), ["1|Ann", "9|Old"]);

@@ -13,11 +13,11 @@ enum Side {
 }
 
 /// The steps of a run, by a text of which the program sends only then.
-const STEPS: [(Side, &str, &[Way]); 19] = [
+const STEPS: [(Side, &str, &[Way]); 21] = [
     (Side::Source, "pg_is_in_recovery", &[Way::Changed]),
     (Side::Source, "pg_export_snapshot", &[Way::Delta]),
     (Side::Source, "SET TRANSACTION SNAPSHOT", &[Way::Staged, Way::Direct]),
-    (Side::Source, "::bigint, xmin, ctid", &[Way::Delta, Way::Changed]),
+    (Side::Source, "::bigint, xmin, ctid", &[Way::Changed]),
     (
         Side::Source,
         "COPY (SELECT \"id\"::bigint, \"xdo\"",
@@ -30,6 +30,8 @@ const STEPS: [(Side, &str, &[Way]); 19] = [
     (Side::Target, "COPY (SELECT \"id\", \"name\"", &[Way::Delta]),
     (Side::Target, "_1\" (\"id\", \"name\", \"note\") FROM STDIN", &[Way::Delta, Way::Staged]),
     (Side::Target, "\"person\" (\"id\", \"name\", \"note\") FROM STDIN", &[Way::Direct]),
+    (Side::Target, "_seen\" (\"first_page\"", &[Way::Delta, Way::Direct]),
+    (Side::Target, "COPY (SELECT first_page", &[Way::Delta, Way::Direct]),
     (Side::Target, "_pieces\" VALUES (0,", &[Way::Delta, Way::Staged]),
     (Side::Target, "_pieces\" VALUES (3,", &[Way::Staged]),
     (Side::Target, "LOCK TABLE", &[Way::Staged, Way::Direct]),
@@ -61,8 +63,18 @@ pub fn cut_or_stall(scene: &Scene, dice: &mut Dice) -> (bool, bool) {
     let act = if dice.share() < 0.8 { Act::Cut } else { Act::Stall };
     let bytes = (4000_f64.powf(dice.share()) * 100.0) as usize - 100;
     let place = if dice.share() < 0.5 { Place::Client(bytes) } else { Place::Server(bytes) };
-    let names =
-        ["catalogue", "ledger", "snapshot", "count", "scan", "read people", "read back", "load", "publish"];
+    let names = [
+        "catalogue",
+        "ledger",
+        "snapshot",
+        "count",
+        "scan",
+        "gather",
+        "read people",
+        "read back",
+        "load",
+        "publish",
+    ];
     let name = names[dice.below(names.len())];
     let times = 1 + dice.below(3) as u32;
     let what = format!("{act:?} at {place:?} of {name}, {times} times, {side:?}, {:?}", scene.way);
@@ -211,7 +223,7 @@ fn a_copy_stream_that_is_no_such_stream_is_told_and_nothing_is_published() {
     let mut scene = Scene::new(Way::Staged);
     // The count of columns, and the signature.
     for (was, is) in [
-        (&b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x02"[..], &b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x03"[..]),
+        (&b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x04"[..], &b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x05"[..]),
         (b"PGCOPY\n\xff\r\n", b"PGCOPY\n\xfe\r\n"),
     ] {
         scene.next_round();
