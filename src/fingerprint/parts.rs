@@ -6,9 +6,10 @@
 
 use super::{Block, BlockWriter, Damaged, Fingerprint};
 
-/// How many rows are gathered before their parts are written: 400 kB of them. A partition of 16 MiB holds about as
-/// many participants, and in a table in the order of its ids has a part in each of its blocks.
-const ROWS: usize = 16 << 10;
+/// How many rows are gathered before their parts are written: 200 kB of them, and as much to sort them. A
+/// partition of 16 MiB holds about twice as many participants, and in a table in the order of its ids has a part
+/// or two in each of its blocks.
+const ROWS: usize = 8 << 10;
 
 /// Gathers fingerprints, and writes them as parts of blocks.
 #[derive(Debug, Default)]
@@ -19,6 +20,10 @@ pub struct Parts {
 impl Parts {
     /// Takes rows in any order; returns parts once there are enough.
     pub fn add(&mut self, rows: Vec<Fingerprint>) -> Result<Vec<Block>, SeenTwice> {
+        if self.rows.is_empty() {
+            // Once, and not by doubling.
+            self.rows.reserve_exact(ROWS + rows.len());
+        }
         self.rows.extend(rows);
         if self.rows.len() < ROWS { Ok(Vec::new()) } else { self.take() }
     }
