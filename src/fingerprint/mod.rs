@@ -22,7 +22,8 @@
 //! 1.1 bytes a row; after 1 % of them were updated by transactions of their own, 1.4; rows in random order of
 //! ids, each of a transaction of its own, about 5. Damaged bytes are told from good ones, and never panic.
 //!
-//! [`parts`] makes the same blocks of rows that come in another order. [`edges`] keeps the edges of a closure in the same manner.
+//! [`parts`] makes the same blocks of rows that come in another order. [`edges`] keeps the edges of a closure
+//! in the same manner.
 
 pub mod block;
 pub mod compare;
