@@ -6,7 +6,8 @@
 //! ```
 //! Each note is written in the transaction of what it tells of. The table is unlogged like the staging tables
 //! beside it; its columns are [`PIECE_COLUMNS`](crate::pg::sql::PIECE_COLUMNS): a crash of the server empties
-//! all of them, and then nothing is said of rows that are gone. Who goes on with a run takes the head away first: what was begun twice is not begun a third time.
+//! all of them, and then nothing is said of rows that are gone. Who goes on with a run takes the head away
+//! first: what was begun twice is not begun a third time.
 
 use crate::error::Result;
 use crate::name::{TableName, literal};
